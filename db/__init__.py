@@ -1,0 +1,1 @@
+"""The database: one file an aggregate, table first, its queries after."""

@@ -1,0 +1,1 @@
+"""Real Postgres and Valkey from wheels, in a private folder, for machines that have none."""

@@ -1,0 +1,1 @@
+"""What is true about the money: flows, ledger, rules. No I/O."""

@@ -1,0 +1,1 @@
+"""One file a flow: its state machine, read top to bottom."""

@@ -1,0 +1,1 @@
+"""The ledger's rules: balanced entries, built from facts."""

@@ -1,0 +1,1 @@
+"""The rules that name a break."""

@@ -1,0 +1,1 @@
+"""Operations: audited actions, read models, the command line."""

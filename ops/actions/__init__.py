@@ -1,0 +1,1 @@
+"""What operations may do: each act is audited."""

@@ -1,0 +1,1 @@
+"""Read models for people: what pages and the command line show."""

@@ -1,0 +1,1 @@
+"""Alpaca Broker API: journals, accounts, event streams."""

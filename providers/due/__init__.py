@@ -1,0 +1,1 @@
+"""Due: transfers, virtual accounts, webhook deliveries."""

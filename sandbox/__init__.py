@@ -1,0 +1,1 @@
+"""The providers, pretended: an independent server with memory, signatures, webhooks and faults."""

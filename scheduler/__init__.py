@@ -1,0 +1,1 @@
+"""The clock process: leader, timetable, dispatcher, event streams."""

@@ -1,0 +1,1 @@
+"""The web process: the receiver of webhooks, health and metrics."""
