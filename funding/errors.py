@@ -1,0 +1,116 @@
+"""What a call to a provider can come to, named for what to do next."""
+
+from datetime import timedelta
+
+
+class RampkeeperError(Exception):
+    """Every error of ours."""
+
+
+class ProviderError(RampkeeperError):
+    """A call to a provider that gave no usable answer.
+
+    `provider` is its name, `request_id` the provider's own id of the call if it
+    sent one, `status` the HTTP status if there was an answer. The message never
+    holds a body, a secret or personal data: it is shown to people and logged.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        request_id: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.request_id = request_id
+        self.status = status
+        self.code = code
+
+
+class ProviderUnavailable(ProviderError):
+    """Nothing was sent, or a read got no answer: ask again with backoff. Costs no try.
+
+    `retry_after` is how long to wait at least, if that is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        request_id: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, request_id=request_id, status=status, code=code)
+        self.retry_after = retry_after
+
+
+class ProviderThrottled(ProviderUnavailable):
+    """The provider (429) or our own gate asked us to slow down. Nothing happened; wait `retry_after`. Costs no try."""
+
+
+class OutcomeUnknown(ProviderError):
+    """A call that creates got no clear answer: the effect may exist. Costs a try; the next one asks first.
+
+    Timeout after sending, connection reset, 408, 409 "in use" and every 5xx. `answered` says that the
+    provider did answer (a 5xx), so that its idempotency key may hold that very answer.
+    """
+
+    @property
+    def answered(self) -> bool:
+        """Whether the provider sent an answer at all."""
+        return self.status is not None and self.status >= 500  # noqa: PLR2004 -- the server-error class of HTTP
+
+
+class ProviderRejected(ProviderError):
+    """The provider refused this very request (any other 4xx): final for it; nothing happened."""
+
+
+class NotFound(ProviderRejected):
+    """The provider knows no such object (404)."""
+
+
+class Misconfigured(ProviderError):
+    """The provider refused us, not the request (401, or 403 of our own key): stop asking and tell people."""
+
+
+class UnexpectedAnswer(ProviderError):
+    """A reading that does not have the documented shape. The call reached the provider; retried like a bug of ours."""
+
+
+class NeedsPerson(RampkeeperError):
+    """A step met what no rule of ours may decide: park the flow and say what to do.
+
+    `blame` is who must act first: "us", "provider" or "customer". `break_type` opens a break of that kind.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        blame: str = "us",
+        break_type: str | None = None,
+        ours: str | None = None,
+        theirs: str | None = None,
+        suggested_action: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.blame = blame
+        self.break_type = break_type
+        self.ours = ours
+        self.theirs = theirs
+        self.suggested_action = suggested_action
+
+
+class WouldCreate(RampkeeperError):
+    """A parked flow only listens: its step came to a call that creates something."""
+
+
+class StaleClaim(RampkeeperError):
+    """Someone else holds this flow now, or our claim is too old to act on: drop the result."""
