@@ -1,0 +1,35 @@
+"""The engine, and the one transaction a unit of work is."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.pool import NullPool
+
+UnitOfWork = Callable[[], AbstractContextManager[Connection]]  # opens a transaction; commits when left without an error
+
+
+def make_engine(url: str, *, pool: int | None = None, transaction_pooler: bool = False) -> Engine:
+    """An engine on `url` (libpq form is fine). `pool`: connections kept, None keeps none.
+
+    Behind a pooler in transaction mode server-side prepares are off, because the next transaction may get
+    another server connection.
+    """
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    connect = {"prepare_threshold": None if transaction_pooler else 5, "connect_timeout": 5}
+    if pool is None:
+        return create_engine(address, connect_args=connect, poolclass=NullPool)
+    return create_engine(
+        address, connect_args=connect, pool_size=pool, max_overflow=0, pool_timeout=5, pool_pre_ping=False
+    )
+
+
+def unit_of_work(engine: Engine) -> UnitOfWork:
+    """What opens transactions on that engine: `with begin() as connection:` commits once, at the end."""
+
+    @contextmanager
+    def begin() -> Iterator[Connection]:
+        with engine.begin() as connection:
+            yield connection
+
+    return begin
