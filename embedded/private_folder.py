@@ -1,0 +1,129 @@
+"""A folder of our own for one server: what it runs and what it stores; nothing outside it is touched.
+
+Database servers refuse to run as root. Started by root, a server runs as `nobody`, from a copy of its programs: the
+originals may lie where `nobody` may not go, and their permissions are not ours to change.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+NOBODY = 65534  # where the user database has no such name
+
+
+class EmbeddedError(Exception):
+    """A server could not be started on this machine; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateFolder:
+    """`path` is removed as a whole at the end; `data` inside it belongs to the server; programs lie under `site`."""
+
+    path: Path
+    site: Path  # the folder packages are installed in, or our copy of the part that is needed
+    user: tuple[int, int] | None  # (uid, gid) the server must run as; None: as ourselves
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+
+def make_private_folder(prefix: str, *, site: Path, programs: Iterable[Path], probe: Path) -> PrivateFolder:
+    """Make the folder, with the `programs` (relative to `site`) in it if we are root.
+
+    `probe` is the one of them that answers `--version`: it proves that the place allows programs to run.
+
+    Raises: EmbeddedError naming each place tried and why it would not do.
+    """
+    if os.geteuid() != 0:
+        path = Path(tempfile.mkdtemp(prefix=prefix))
+        (path / "data").mkdir(mode=0o700)
+        return PrivateFolder(path=path, site=site, user=None)
+    user = _nobody()
+    refusals = []
+    for place in _places():
+        path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        folder = PrivateFolder(path=path, site=path / "site", user=user)
+        try:
+            _fill(folder, site, programs)
+            _try_out(folder, probe)
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(path, ignore_errors=True)
+            refusals.append(f"{place}: {error}")
+        else:
+            return folder
+    raise EmbeddedError(
+        "started by root, the database server has to run as the user 'nobody', and no temporary folder allows that ("
+        + "; ".join(refusals)
+        + "). Run as an ordinary user, point TMPDIR to a folder all may enter, or set DATABASE_URL and REDIS_URL."
+    )
+
+
+def server_environment() -> dict[str, str]:
+    """What a server needs of our environment: next to nothing, so that it behaves alike everywhere."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def log_tail(log: Path, lines: int = 12) -> str:
+    """The last lines of a log, for an error message."""
+    with suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return ""
+
+
+def _nobody() -> tuple[int, int]:
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        return NOBODY, NOBODY
+    return entry.pw_uid, entry.pw_gid
+
+
+def _places() -> list[str]:
+    """Temporary folders, the preferred one first, each once; short, for a socket's path may have 107 letters."""
+    candidates = [tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108 - only mkdtemp writes there
+    return [place for place in dict.fromkeys(candidates) if os.path.isdir(place)]  # noqa: PTH112 - plain names
+
+
+def _fill(folder: PrivateFolder, site: Path, programs: Iterable[Path]) -> None:
+    folder.path.chmod(0o711)  # the server passes through to its own data, and lists nothing
+    folder.site.mkdir(mode=0o755)
+    for program in programs:
+        target = folder.site / program
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (site / program).is_dir():
+            shutil.copytree(site / program, target, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
+        else:
+            shutil.copy2(site / program, target)
+    for copied in (folder.site, *folder.site.rglob("*")):
+        if not copied.is_symlink():  # a strict umask may have kept the originals from other users
+            copied.chmod(0o755 if copied.is_dir() or os.access(copied, os.X_OK) else 0o644)
+    folder.data.mkdir(mode=0o700)
+    if folder.user:
+        os.chown(folder.data, *folder.user)
+
+
+def _try_out(folder: PrivateFolder, probe: Path) -> None:
+    uid, gid = folder.user or (None, None)
+    subprocess.run(  # noqa: S603 - the server's own program
+        [folder.site / probe, "--version"],
+        user=uid,
+        group=gid,
+        extra_groups=[],
+        cwd="/",
+        env=server_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )

@@ -1,0 +1,82 @@
+"""What every test may ask for: real servers, a fresh migrated database, an empty queue; no network beyond this machine."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy
+
+from embedded.leash import end_with_parent
+from embedded.services import Services
+from tests.support.databases import Databases
+from tests.support.servers import Servers
+
+SERVERS = pytest.StashKey[Servers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SERVERS] = Servers(config)
+    if hasattr(config, "workerinput"):
+        end_with_parent(os.getppid())
+    elif os.environ.get("RAMPKEEPER_TEST_PARENT") == str(os.getppid()):  # set by bin/test
+        end_with_parent(os.getppid())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.config.stash[SERVERS].share_with(node.workerinput)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if servers := config.stash.get(SERVERS, None):
+        servers.stop()
+
+
+@pytest.fixture(scope="session")
+def services(request: pytest.FixtureRequest) -> Services:
+    """Where PostgreSQL and Valkey are. A test that stops or kills PostgreSQL starts its own `PostgresServer`."""
+    return request.config.stash[SERVERS].services()
+
+
+@pytest.fixture(scope="session")
+def template(request: pytest.FixtureRequest, services: Services) -> str:
+    """Name of a database at the newest schema, to be cloned, never connected to."""
+    from migrations.run import upgrade  # noqa: PLC0415 - a broken migration fails the tests that need it, not all
+
+    name = request.config.stash[SERVERS].template
+    Databases(services.database_url).make_template(name, upgrade)
+    return name
+
+
+@pytest.fixture
+def database_url(services: Services, template: str) -> Iterator[str]:
+    """A database of this test's own, at the newest schema, without rows."""
+    with Databases(services.database_url).clone(template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(services: Services) -> Iterator[str]:
+    """A database of this test's own without any schema."""
+    with Databases(services.database_url).clone("template0") as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sqlalchemy.Engine]:
+    """An engine on this test's own database."""
+    from db.engine import make_engine  # noqa: PLC0415 - the tests of the servers alone need no schema
+
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def valkey_url(services: Services) -> str:
+    """An empty database of this worker's own Valkey."""
+    with redis.Redis.from_url(services.redis_url) as client:
+        client.flushdb()
+    return services.redis_url
