@@ -1,8 +1,8 @@
 """A small process that holds others: when its parent is gone, so are they, and the folders it was given.
 
 Started by `embedded.guardian`; runs with the standard library alone, in one thread, in a session of its own, so that
-neither Ctrl-C nor a signal to its parent's group ends it first. It reads requests, one JSON object a line, from one pipe
-and writes events to another. The request pipe's end, however it comes about (closed, parent killed), means: stop all.
+neither Ctrl-C nor a signal to its parent's group ends it first. Requests come in by one pipe, one JSON object a line,
+events go out by another. The request pipe's end, however it comes about (closed, parent killed), means: stop all.
 """
 
 import ctypes
@@ -43,6 +43,7 @@ class Keeper:
             self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     def run(self) -> None:
+        """Serve until the parent asks us to end, or is gone."""
         wake, waker = os.pipe()
         os.set_blocking(waker, False)
         os.set_blocking(wake, False)
@@ -201,11 +202,12 @@ class Keeper:
 
 
 def main() -> None:
+    """Arguments: the two pipes' numbers, and the options as JSON."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # not SIG_IGN: our children would inherit that
     requests, events, options = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
     for end in (requests, events):
-        os.set_inheritable(end, False)
+        os.set_inheritable(end, False)  # noqa: FBT003 - its only spelling
     Keeper(requests, events, options).run()
 
 

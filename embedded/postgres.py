@@ -115,7 +115,9 @@ class PostgresServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _make(self) -> None:
@@ -125,9 +127,7 @@ class PostgresServer:
         site = Path(spec.origin).parent.parent
         programs = [*PROGRAMS, *(path for path in LIBRARIES if (site / path).exists())]
         self._folder = make_private_folder("rk-pg-", site=site, programs=programs, probe=HOME / "bin/postgres")
-        self._guardian = Guardian(
-            remove=[self._folder.path], shared_memory_of=[self._folder.data / "postmaster.pid"]
-        )
+        self._guardian = Guardian(remove=[self._folder.path], shared_memory_of=[self._folder.data / "postmaster.pid"])
         secret = self._folder.path / "password"
         secret.write_text(self._password)
         secret.chmod(0o600)

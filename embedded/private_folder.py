@@ -31,10 +31,12 @@ class PrivateFolder:
 
     @property
     def data(self) -> Path:
+        """The server's own; empty at first."""
         return self.path / "data"
 
     @property
     def log(self) -> Path:
+        """What the server says."""
         return self.path / "log"
 
 

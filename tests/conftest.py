@@ -1,4 +1,7 @@
-"""What every test may ask for: real servers, a fresh migrated database, an empty queue; no network beyond this machine."""
+"""What every test may ask for: real servers, a fresh migrated database, an empty queue.
+
+Sockets that would leave this machine are refused, warnings are errors and a test has two minutes: see pyproject.toml.
+"""
 
 import os
 from collections.abc import Iterator
@@ -18,9 +21,8 @@ SERVERS = pytest.StashKey[Servers]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = Servers(config)
-    if hasattr(config, "workerinput"):
-        end_with_parent(os.getppid())
-    elif os.environ.get("RAMPKEEPER_TEST_PARENT") == str(os.getppid()):  # set by bin/test
+    started_by_ours = os.environ.get("RAMPKEEPER_TEST_PARENT") == str(os.getppid())  # bin/test
+    if started_by_ours or hasattr(config, "workerinput"):
         end_with_parent(os.getppid())
 
 

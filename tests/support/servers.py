@@ -22,19 +22,20 @@ class Servers:
 
     def __init__(self, config: pytest.Config) -> None:
         given = getattr(config, "workerinput", {})
-        self._stack = ExitStack()
-        self._database_url: str = given.get("database_url", "") or os.environ.get("DATABASE_URL", "")
         self._worker: str = given.get("workerid", "")
-        self._ours = not self._worker  # what is shared is cleaned up by who made it
+        self._database_url: str = given.get("database_url", "")
         self.template: str = given.get("template", "") or f"rk_template_{secrets.token_hex(4)}"
         self._services: Services | None = None
+        self._stack = ExitStack()
 
     def database_url(self) -> str:
         """Of the run's server."""
         if not self._database_url:
-            self._database_url = self._stack.enter_context(PostgresServer()).url
-        elif self._ours and not self._services:
-            self._stack.callback(Databases(self._database_url).drop, self.template)
+            self._database_url = os.environ.get("DATABASE_URL", "")
+            if self._database_url:
+                self._stack.callback(Databases(self._database_url).drop, self.template)
+            else:
+                self._database_url = self._stack.enter_context(PostgresServer()).url
         return self._database_url
 
     def share_with(self, workerinput: dict[str, str]) -> None:
@@ -53,9 +54,7 @@ class Servers:
             else:
                 valkey = self._stack.enter_context(ValkeyServer())
                 redis_url = valkey.url
-            self._services = Services(
-                database_url=database_url, redis_url=redis_url, postgres=None, valkey=valkey
-            )
+            self._services = Services(database_url=database_url, redis_url=redis_url, postgres=None, valkey=valkey)
         return self._services
 
     def stop(self) -> None:
@@ -65,6 +64,6 @@ class Servers:
 def _logical_database(redis_url: str, worker: str) -> str:
     """A server of yours has 16 databases: 15 for the run alone, another for each worker."""
     number = int(worker.removeprefix("gw")) if worker else 15
-    if not 0 <= number <= 15:  # noqa: PLR2004 - a server's own limit
+    if not 0 <= number <= 15:
         raise pytest.UsageError("with REDIS_URL set, at most 15 workers: its server has 16 databases")
     return urlunsplit(urlsplit(redis_url)._replace(path=f"/{number}"))
