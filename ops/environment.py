@@ -1,0 +1,155 @@
+"""How the text of a setting becomes a value: one reader for each kind of value.
+
+Each raises Malformed, whose message says what is expected and never quotes what was given.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from db.sealing import KEY_BYTES, EncryptionKey
+from providers.rotation import Malformed, Secret, entries, read_base64
+
+UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+WEBHOOK_SECRET_BYTES: Final = range(24, 65)  # what the Standard Webhooks specification allows
+
+
+@dataclass(frozen=True, slots=True)
+class OpsUser:
+    """Someone who may sign in to the operations pages."""
+
+    name: str
+    role: str
+    password_hash: Secret
+
+
+def switch(text: str) -> bool:
+    """Yes or no."""
+    if text.lower() not in {"1", "true", "yes", "on", "0", "false", "no", "off"}:
+        raise Malformed("must be true or false")
+    return text.lower() in {"1", "true", "yes", "on"}
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def read(text: str) -> str:
+        if text.lower() not in names:
+            raise Malformed(f"must be one of {', '.join(names)}")
+        return text.lower()
+
+    return read
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number, bounds included."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise Malformed(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def seconds(text: str) -> timedelta:
+    """A length of time, written as seconds."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or not Decimal("0.05") <= number <= UNIT_SECONDS["d"]:
+        raise Malformed("must be a number of seconds from 0.05 to 86400")
+    return timedelta(microseconds=int(number * 1_000_000))
+
+
+def state_limits(text: str) -> Mapping[str, timedelta]:
+    """`kind.state=24h,...` as lengths of time by `kind.state`."""
+    limits = {}
+    for entry in entries(text):
+        matched = re.fullmatch(r"([a-z_]+\.[A-Za-z_]+)=([0-9]{1,6})([smhd])", entry)
+        if not matched:
+            raise Malformed("each entry must be kind.state=length, the length a whole number and s, m, h or d")
+        limits[matched[1]] = timedelta(seconds=int(matched[2]) * UNIT_SECONDS[matched[3]])
+    return MappingProxyType(limits)
+
+
+def rate(text: str) -> str:
+    """`100/second`, kept as text."""
+    if not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", text):
+        raise Malformed("must be a whole number, a slash and second, minute or hour")
+    return text
+
+
+def address(*schemes: str) -> Callable[[str], Secret]:
+    """One address of these schemes; kept as a secret, for it may hold a password."""
+
+    def read(text: str) -> Secret:
+        if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)) or re.search(r"\s", text):
+            raise Malformed(f"must be one address that begins with {' or '.join(f'{s}://' for s in schemes)}")
+        return Secret(text)
+
+    return read
+
+
+def base_url(text: str) -> str:
+    """Scheme, host and port, without a slash at the end."""
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and parts.scheme in {"http", "https"} and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in text or parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise Malformed("must be scheme, host and port only; the version path is added by us")
+    return text.rstrip("/")
+
+
+def ed25519_public(text: str) -> bytes:
+    """The DER bytes of one public key, checked to be Ed25519."""
+    der = read_base64(text)
+    try:
+        usable = isinstance(load_der_public_key(der), Ed25519PublicKey)
+    except Exception:  # noqa: BLE001 (the parser has many ways to refuse, and each is the same refusal here)
+        usable = False
+    if not usable:
+        raise Malformed("each entry must be the base64 of the DER of an Ed25519 public key (SPKI)")
+    return der
+
+
+def webhook_secret(text: str) -> Secret:
+    """A Standard Webhooks secret, in its printed form."""
+    if not text.startswith("whsec_") or len(read_base64(text.removeprefix("whsec_"))) not in WEBHOOK_SECRET_BYTES:
+        raise Malformed("each entry must be whsec_ and the base64 of 24 to 64 bytes")
+    return Secret(text)
+
+
+def encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
+    """`id:base64,...`, newest first."""
+    keys = []
+    for entry in entries(text):
+        name, _, encoded = entry.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", name) or len(key := read_base64(encoded)) != KEY_BYTES:
+            raise Malformed("each entry must be id:base64 of 32 bytes, the id of letters, digits, - and _")
+        keys.append(EncryptionKey(name, key))
+    if len({key.id for key in keys}) < len(keys):
+        raise Malformed("two keys have the same id")
+    return tuple(keys)
+
+
+def ops_users(text: str) -> tuple[OpsUser, ...]:
+    """`name:role:hash,...`."""
+    users = []
+    for entry in entries(text):
+        name, role, password_hash = [*entry.split(":", 2), "", ""][:3]
+        if not (name and role and password_hash):
+            raise Malformed("each entry must be name:role:hash, the hash from `rampkeeper password-hash`")
+        users.append(OpsUser(name, role, Secret(password_hash)))
+    return tuple(users)

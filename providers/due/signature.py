@@ -1,0 +1,88 @@
+"""Due's webhook signature: Ed25519 over the raw body, hex, no timestamp; and the seed's HMAC on its old route.
+
+Source: Due developer documentation, "Webhooks", read 2026-11.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from providers.rotation import Secret, Windowed
+from providers.webhook_keys import (
+    MatchedKey,
+    SignatureMalformed,
+    SignatureMissing,
+    WebhookKey,
+    fingerprint,
+    first_match,
+)
+
+HEADER: Final = "X-Webhook-Signature"
+LEGACY_HEADER: Final = "X-Due-Signature"
+_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{128}")  # 64 bytes; bytes.fromhex alone would let spaces through
+_LEGACY_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def load_keys(entries: Sequence[Windowed[bytes]]) -> tuple[WebhookKey[Ed25519PublicKey], ...]:
+    """Public keys, as DER (SPKI), ready for `verify`. Raises: ValueError: one is not Ed25519."""
+    keys = []
+    for entry in entries:
+        key = load_der_public_key(entry.value)
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("a Due webhook key must be Ed25519")  # noqa: TRY004 (the bytes name another kind of key)
+        keys.append(WebhookKey(key, fingerprint(entry.value), _window(entry)))
+    return tuple(keys)
+
+
+def load_legacy_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
+    """HMAC secrets, ready for `verify_legacy`."""
+    secrets = [(entry.value.reveal().encode(), _window(entry)) for entry in entries]
+    return tuple(WebhookKey(secret, fingerprint(secret), window) for secret, window in secrets)
+
+
+def verify(
+    body: bytes, headers: Mapping[str, str], keys: Sequence[WebhookKey[Ed25519PublicKey]], now: datetime
+) -> MatchedKey:
+    """Prove that Due sent exactly these bytes. `headers` finds names in any case.
+
+    Nothing signed tells the time, so a captured delivery stays valid for ever: only the permanent unique event id
+    stands against a replay.
+    Raises: SignatureRefused, in its kinds.
+    """
+    signature = bytes.fromhex(_header(headers, HEADER, _SIGNATURE))
+
+    def matches(key: Ed25519PublicKey) -> bool:
+        try:
+            key.verify(signature, body)
+        except InvalidSignature:
+            return False
+        return True
+
+    return first_match(keys, now, matches)
+
+
+def verify_legacy(
+    body: bytes, headers: Mapping[str, str], secrets: Sequence[WebhookKey[bytes]], now: datetime
+) -> MatchedKey:
+    """Prove the seed's deposit body: hex HMAC-SHA256 of the raw bytes. Raises: SignatureRefused, in its kinds."""
+    signature = bytes.fromhex(_header(headers, LEGACY_HEADER, _LEGACY_SIGNATURE))
+    return first_match(secrets, now, lambda secret: hmac.compare_digest(hmac.digest(secret, body, "sha256"), signature))
+
+
+def _header(headers: Mapping[str, str], name: str, shape: re.Pattern[str]) -> str:
+    text = headers.get(name)
+    if text is None:
+        raise SignatureMissing
+    if not shape.fullmatch(text.strip(" \t")):
+        raise SignatureMalformed
+    return text.strip(" \t")
+
+
+def _window(entry: Windowed[bytes] | Windowed[Secret]) -> Windowed[None]:
+    return Windowed(None, entry.not_before, entry.not_after)

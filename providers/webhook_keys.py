@@ -1,0 +1,85 @@
+"""What every provider's webhook signature check has in common: keys in rotation, and how a check can end."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Generic, TypeVar
+
+from providers.rotation import Windowed
+
+K = TypeVar("K")
+
+
+class SignatureRefused(Exception):
+    """The request is not proved to come from the provider. `reason` is stable, for counting; it tells no secret."""
+
+    reason: ClassVar[str] = "signature_wrong"
+
+
+class SignatureMissing(SignatureRefused):
+    """No signature header at all."""
+
+    reason = "signature_missing"
+
+
+class SignatureMalformed(SignatureRefused):
+    """A signature of the wrong length or alphabet."""
+
+    reason = "signature_malformed"
+
+
+class SignatureWrong(SignatureRefused):
+    """No key of ours made it for these bytes."""
+
+
+class KeyRetired(SignatureRefused):
+    """Right, but by a key whose window has ended."""
+
+    reason = "key_retired"
+
+
+class KeyNotYetValid(SignatureRefused):
+    """Right, but by a key whose window has not begun."""
+
+    reason = "key_not_yet_valid"
+
+
+class StaleTimestamp(Exception):
+    """The signature is right and its signed time is too far from now, before or after."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedKey:
+    """The key that proved a request, named by its fingerprint."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookKey(Generic[K]):
+    """A key ready for checking, its window, and the fingerprint by which people can tell it apart."""
+
+    key: K = field(repr=False)
+    fingerprint: str
+    window: Windowed[None]
+
+
+def fingerprint(material: bytes) -> str:
+    """A short name of a key, the same wherever it is configured. It cannot be turned back into the key."""
+    return hashlib.sha256(b"rampkeeper webhook key\0" + material).hexdigest()[:16]
+
+
+def first_match(keys: Sequence[WebhookKey[K]], now: datetime, matches: Callable[[K], bool]) -> MatchedKey:
+    """The first key, newest first, that is valid now and matches.
+
+    Keys outside their window are tried last, only to say why the signature is refused.
+    Raises: SignatureWrong, KeyRetired, KeyNotYetValid.
+    """
+    for key in keys:
+        if key.window.is_open(now) and matches(key.key):
+            return MatchedKey(key.fingerprint)
+    for key in keys:
+        if not key.window.is_open(now) and matches(key.key):
+            raise KeyRetired if key.window.is_late(now) else KeyNotYetValid
+    raise SignatureWrong
