@@ -1,0 +1,1 @@
+"""Alpaca's Broker API, pretended: accounts, journals, activities and event streams."""

@@ -1,0 +1,47 @@
+"""What a pretended world can be told when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be chosen; each has a default that works. Lengths of time are seconds, money is decimal text."""
+
+    due_api_keys: tuple[str, ...] = ("due-sandbox-key",)  # each is accepted, as during a rotation
+    due_signing_seeds: tuple[str, ...] = ()  # hex of 32 bytes: Ed25519 keys of the first endpoints; the rest are drawn
+    due_legacy_secret: str = "due-legacy-sandbox-secret"  # noqa: S105 - made up; signs the first seed's own event shape
+    due_webhook_url: str | None = None  # makes one webhook endpoint at the start
+    due_rate_limit: int | None = None  # requests a minute; Due publishes none, so none by default
+    time_digits: int = 9  # fractional digits in Due's times
+    amount_style: str = "varied"  # or "plain": amounts exactly as they were given
+    event_data: str = "object"  # how the delivery log shows eventData: object, text, base64 or integers
+    bare_lists: bool = False  # Due's small lists as arrays, where its texts contradict each other
+    payout_delay_seconds: float = 0.0  # from payment_processed to the money in the firm's Alpaca account
+    alpaca_keys: tuple[tuple[str, str], ...] = (("CKSANDBOX0000000001", "alpaca-sandbox-secret"),)
+    alpaca_rate_limit: int = 60_000  # requests a minute
+    firm_account_id: str | None = None  # drawn from the seed when absent
+    firm_cash: str = "0"
+    journal_queue_seconds: float = 0.1  # queued to sent_to_clearing; 0 answers executed at once
+    journal_clearing_seconds: float = 0.1  # sent_to_clearing to executed
+    journal_single_limit: str = "10000000"  # above it a journal waits for a person
+    journal_daily_limit: str = "1000000000"
+    idempotency_seconds: float = 86_400.0  # how long Alpaca remembers a key
+    heartbeat_seconds: float = 5.0  # between comment lines of a stream
+    time_scale: float = 1.0  # divides the waits between tries of a webhook
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any] | None) -> Config:
+        """Defaults with `given` over them; lists become tuples. Raises: ValueError: a name that does not exist."""
+        known = {field.name for field in fields(cls)}
+        chosen = dict(given or {})
+        if unknown := sorted(set(chosen) - known):
+            raise ValueError(f"unknown setting of the sandbox: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        return cls(**{name: _frozen(value) for name, value in chosen.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""Due, pretended: accounts, virtual accounts, transfers and signed webhooks."""
