@@ -1,7 +1,7 @@
 """Stored bodies, encrypted at rest: AES-256-GCM, with several keys for rotation.
 
-What is stored says for itself how to open it, so sealed and plain rows live side by side and a key can be added
-to a running system: one marker byte, then either the plain bytes, or the key's id, a nonce and the ciphertext.
+A row names the key that sealed its body, or none, so sealed and plain rows live side by side and keys can be
+added to a running system. What a sealed body holds: a nonce, then the ciphertext with its tag.
 """
 
 import os
@@ -14,61 +14,58 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-TAG_BYTES: Final = 16
-PLAIN: Final = b"\x00"
-SEALED: Final = b"\x01"
 
 
 class CannotOpen(Exception):
-    """Stored bytes that no key at hand opens: the key is gone, or the bytes were changed or moved."""
+    """A stored body that no key at hand opens: the key is gone, or the bytes were changed or moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKey:
-    """A named AES-256 key. The id is stored beside what it sealed: ASCII, at most 255 bytes."""
+    """A named AES-256 key."""
 
     id: str
     key: bytes = field(repr=False)
 
 
-class Sealer:
-    """Seals with the first key and opens with any; without keys it stores plain bytes.
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What to store of a body: the bytes, and the id of the key that sealed them (None: they are plain)."""
 
-    `context` names what the bytes belong to (say, provider and event id): sealed bytes open under the same
-    context only, so a row's body cannot be passed off as another's.
+    data: bytes
+    key: str | None
+
+
+class Sealer:
+    """Seals with the first key and opens with any; without keys it leaves bodies plain.
+
+    `context` names what the bytes belong to (provider and event id): sealed bytes open under the same context
+    only, so a row's body cannot be passed off as another's.
     """
 
     def __init__(self, keys: Sequence[EncryptionKey] = ()) -> None:
-        self._ciphers = {key.id.encode("ascii"): AESGCM(key.key) for key in keys}
+        self._ciphers = {key.id: AESGCM(key.key) for key in keys}
         self._newest = next(iter(self._ciphers), None)
 
-    def seal(self, body: bytes, *, context: str) -> bytes:
+    def seal(self, body: bytes, *, context: str) -> Sealed:
         """What to store for `body`."""
         if self._newest is None:
-            return PLAIN + body
+            return Sealed(body, None)
         nonce = os.urandom(NONCE_BYTES)
-        head = SEALED + bytes([len(self._newest)]) + self._newest
-        return head + nonce + self._ciphers[self._newest].encrypt(nonce, body, _bound(head, context))
+        return Sealed(nonce + self._ciphers[self._newest].encrypt(nonce, body, _bound(context)), self._newest)
 
-    def open(self, stored: bytes, *, context: str) -> bytes:
-        """The body that was sealed. Raises: CannotOpen."""
-        if stored[:1] == PLAIN:
-            return stored[1:]
-        if stored[:1] != SEALED or len(stored) < len(SEALED) + 1:
-            raise CannotOpen("the stored bytes have no marker")
-        head = stored[: 2 + stored[1]]
-        cipher = self._ciphers.get(head[2:])
+    def open(self, sealed: Sealed, *, context: str) -> bytes:
+        """The body as it came. Raises: CannotOpen."""
+        if sealed.key is None:
+            return sealed.data
+        cipher = self._ciphers.get(sealed.key)
         if cipher is None:
-            raise CannotOpen("the key that sealed this is not configured")
-        nonce = stored[len(head) : len(head) + NONCE_BYTES]
-        sealed = stored[len(head) + NONCE_BYTES :]
-        if len(sealed) < TAG_BYTES:
-            raise CannotOpen("the stored bytes are cut short")
+            raise CannotOpen("the key that sealed this body is not configured")
         try:
-            return cipher.decrypt(nonce, sealed, _bound(head, context))
-        except InvalidTag:
-            raise CannotOpen("the stored bytes were changed, or belong elsewhere") from None
+            return cipher.decrypt(sealed.data[:NONCE_BYTES], sealed.data[NONCE_BYTES:], _bound(context))
+        except (InvalidTag, ValueError):
+            raise CannotOpen("the sealed body was changed, cut short, or belongs elsewhere") from None
 
 
-def _bound(head: bytes, context: str) -> bytes:
-    return head + context.encode("utf-8", "surrogatepass")
+def _bound(context: str) -> bytes:
+    return context.encode("utf-8", "surrogatepass")

@@ -42,7 +42,7 @@ class Money:
 
     @classmethod
     def parse_floor(cls, text: str, asset: str) -> tuple[Self, Decimal]:
-        """Read a decimal string, rounded down to the asset's scale; and what was cut off, in major units, never negative."""
+        """Read a decimal string, rounded down to the asset's scale, and what was cut off (major units)."""
         if not isinstance(text, str) or len(text) > DIGITS + 20:
             raise NotMoney("an amount must be a decimal string of sensible length")
         try:

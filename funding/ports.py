@@ -129,7 +129,7 @@ class AlpacaJournals(Protocol):
         ...
 
     def find_journals(self, reference: str, *, since: datetime, to_account: str) -> Sequence[CashJournal]:
-        """All journals with that description since the day before `since`, oldest first, the listing walked to its end."""
+        """All journals with that description from the day before `since`, oldest first, listing walked to its end."""
         ...
 
     def get_balances(self, account: str) -> BrokerageBalances:

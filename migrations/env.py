@@ -3,8 +3,6 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-import db.tables
-
 LOCK = 7_265_701  # one migration at a time, whoever starts it; an advisory lock of the transaction
 
 
@@ -14,9 +12,7 @@ def run(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
     connection.commit()
     try:
-        context.configure(
-            connection=connection, target_metadata=db.tables.metadata, transaction_per_migration=True, compare_type=True
-        )
+        context.configure(connection=connection, transaction_per_migration=True)
         with context.begin_transaction():
             context.run_migrations()
     finally:

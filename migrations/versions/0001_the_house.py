@@ -14,8 +14,8 @@ SQL = Path(__file__).with_name("0001_the_house.sql")
 
 def upgrade() -> None:
     # As one script: the driver reads no placeholders into it when no parameters are given.
-    script = op.get_bind().connection.driver_connection
-    script.execute(SQL.read_text(encoding="utf-8"))
+    with op.get_bind().connection.cursor() as cursor:
+        cursor.execute(SQL.read_text(encoding="utf-8"))
 
 
 def downgrade() -> None:
@@ -24,7 +24,7 @@ def downgrade() -> None:
         DROP TABLE audit_log, audit_head, balance_readings, receiver_keys, provider_gates, stream_cursors, looks,
           polled_objects, poll_marks, ticks, clock_leases, notification_attempts, notifications,
           break_history, breaks, reconciliation_runs, dead_letters, balances, postings, journal_entries,
-          ledger_accounts, assets, intentions, flow_references, transitions, attempts, inbox_events, flows, worker_sessions,
-          customer_links, customers
+          ledger_accounts, assets, intentions, flow_references, transitions, attempts, inbox_events, flows,
+          worker_sessions, customer_links, customers
     """)
     op.execute("DROP FUNCTION rk_refuse_edit(), rk_check_postings(), rk_now()")

@@ -1,5 +1,0 @@
-"""The one metadata object all tables register with."""
-
-from sqlalchemy import MetaData
-
-metadata = MetaData()

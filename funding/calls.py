@@ -1,0 +1,172 @@
+"""What a step may do: read through its ports, and create through intentions that outlive a crash."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from funding.backoff import backstop
+from funding.errors import (
+    NeedsPerson,
+    OutcomeUnknown,
+    ProviderRejected,
+    ProviderThrottled,
+    RampkeeperError,
+    WouldCreate,
+)
+from funding.intentions import AskPerson, LookUp, Send, Wait, intention_key, plan
+from funding.policy import Policy
+from funding.ports import AlpacaJournals, DueTransfers
+from funding.snapshot import Intention, Snapshot
+
+Made = TypeVar("Made")
+
+
+class SettleFirst(RampkeeperError):
+    """Nothing may be sent before `wait` has passed: an old call may still be on its way. Costs no try."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("waiting until an earlier call can no longer take effect")
+        self.wait = wait
+
+
+class IntentionStore(Protocol):
+    """Keeps intentions, each in a short transaction of its own, refused when the claim has moved on."""
+
+    def open(self, *, call: str, generation: int, key: UUID, request: str) -> Intention:
+        """Write down what is about to be sent, durably. Raises: StaleClaim: the claim is no longer ours."""
+        ...
+
+    def looked(self, key: UUID) -> Intention:
+        """Note a complete look-up that found nothing. Raises: StaleClaim."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The providers, as far as flows speak to them, and the rules of each."""
+
+    due: DueTransfers
+    alpaca: AlpacaJournals
+    policies: dict[str, Policy]
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """Handed to a step with its snapshot. `results` gathers what became of intentions, for the record."""
+
+    flow: Snapshot
+    step: str
+    ports: Ports
+    intentions: IntentionStore
+    time_limit: timedelta | None = None
+    results: list[tuple[UUID, str]] = field(default_factory=list)
+
+    @property
+    def due(self) -> DueTransfers:
+        """Due, for reading."""
+        return self.ports.due
+
+    @property
+    def alpaca(self) -> AlpacaJournals:
+        """Alpaca. Journals are created only through `create`."""
+        return self.ports.alpaca
+
+    @property
+    def backstop(self) -> timedelta:
+        """How long to sleep when nothing wakes this flow sooner."""
+        return backstop(self.flow.snoozes)
+
+    def create(
+        self,
+        name: str,
+        *,
+        provider: str,
+        request: str,
+        send: Callable[[str, UUID], Made],
+        look_up: Callable[[], Sequence[Made]],
+    ) -> Made:
+        """Make one object at a provider, at most once for this flow, step and visit.
+
+        `look_up` finds objects made under our reference, in a listing walked to its end.
+        Raises: WouldCreate (a parked flow only listens), SettleFirst, NeedsPerson, StaleClaim, and what `send` raises.
+        """
+        if self.flow.parked:
+            raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
+        intention = self.flow.intention(name)
+        while True:
+            decision = plan(
+                intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=self.flow.look_first
+            )
+            match decision:
+                case Send(generation=generation, again=again):
+                    return self._send(name, request, send, generation=generation, kept=intention if again else None)
+                case LookUp():
+                    found = self._look(name, provider, look_up)
+                    if found is not None:
+                        return found
+                    if intention is None:
+                        return self._send(name, request, send, generation=0, kept=None)
+                    intention = self.intentions.looked(intention.key)
+                case Wait(wait=wait):
+                    raise SettleFirst(wait)
+                case AskPerson(reason=reason):
+                    raise NeedsPerson(
+                        f"whether {name} was made is unknown: {reason}",
+                        suggested_action=f"look at {provider} for our reference {self.flow.id}, then replay or abandon",
+                    )
+
+    def _send(
+        self,
+        name: str,
+        request: str,
+        send: Callable[[str, UUID], Made],
+        *,
+        generation: int,
+        kept: Intention | None,
+    ) -> Made:
+        if kept is not None and kept.request != request:
+            raise NeedsPerson(
+                f"{name} would now be sent with another content than under its live key",
+                suggested_action="compare the flow's amounts with the request kept in its intention",
+            )
+        key = intention_key(self.flow.id, self.step, name, visit=self.flow.visit, generation=generation)
+        self.intentions.open(call=name, generation=generation, key=key, request=request)
+        try:
+            made = send(request, key)
+        except OutcomeUnknown as error:
+            self.results.append((key, "answered_5xx" if error.answered else "unknown"))
+            raise
+        except ProviderThrottled:
+            if kept is None:
+                self.results.append((key, "refused"))
+            raise
+        except ProviderRejected as error:
+            if kept is None:
+                self.results.append((key, "refused"))
+                raise
+            # Only this repeat is known to be refused: what the first call did is as unknown as before. Look it up.
+            self.results.append((key, "answered_5xx"))
+            raise OutcomeUnknown(
+                f"refused on a repeat, the first call's outcome being unknown: {error}",
+                provider=error.provider,
+                request_id=error.request_id,
+                status=error.status,
+                code=error.code,
+            ) from error
+        self.results.append((key, "done"))
+        return made
+
+    def _look(self, name: str, provider: str, look_up: Callable[[], Sequence[Made]]) -> Made | None:
+        found = look_up()
+        if len(found) > 1:
+            raise NeedsPerson(
+                f"{provider} has {len(found)} objects for the one {name} of this flow",
+                blame="us",
+                break_type="duplicate",
+                ours="1",
+                theirs=str(len(found)),
+                suggested_action=f"reverse all but one of them at {provider}, then replay",
+            )
+        return found[0] if found else None
