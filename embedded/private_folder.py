@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NOBODY = 65534  # where the user database has no such name
+MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only mkdtemp writes there
+MEMORY_DISK_ROOM_BYTES = 2 << 30  # less room, as in many containers, and the data goes to the ordinary disk
 
 
 class EmbeddedError(Exception):
@@ -23,16 +25,12 @@ class EmbeddedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PrivateFolder:
-    """`path` is removed as a whole at the end; `data` inside it belongs to the server; programs lie under `site`."""
+    """`path` and `data` are removed as a whole at the end; programs lie under `site`."""
 
     path: Path
+    data: Path  # the server's own, empty at first; in `path` or on the memory disk
     site: Path  # the folder packages are installed in, or our copy of the part that is needed
     user: tuple[int, int] | None  # (uid, gid) the server must run as; None: as ourselves
-
-    @property
-    def data(self) -> Path:
-        """The server's own; empty at first."""
-        return self.path / "data"
 
     @property
     def log(self) -> Path:
@@ -40,30 +38,33 @@ class PrivateFolder:
         return self.path / "log"
 
 
-def make_private_folder(prefix: str, *, site: Path, programs: Iterable[Path], probe: Path) -> PrivateFolder:
+def make_private_folder(
+    prefix: str, *, site: Path, programs: Iterable[Path], probe: Path, in_memory: bool = False
+) -> PrivateFolder:
     """Make the folder, with the `programs` (relative to `site`) in it if we are root.
 
-    `probe` is the one of them that answers `--version`: it proves that the place allows programs to run.
+    `probe` is the one of them that answers `--version`: it proves that the place allows programs to run. With
+    `in_memory` the data lies on the memory disk if the machine has one with room to spare: disks can be slow.
 
     Raises: EmbeddedError naming each place tried and why it would not do.
     """
     if os.geteuid() != 0:
         path = Path(tempfile.mkdtemp(prefix=prefix))
-        (path / "data").mkdir(mode=0o700)
-        return PrivateFolder(path=path, site=site, user=None)
+        return PrivateFolder(path=path, data=_make_data(path, prefix, None, in_memory=in_memory), site=site, user=None)
     user = _nobody()
     refusals = []
     for place in _places():
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
-        folder = PrivateFolder(path=path, site=path / "site", user=user)
         try:
-            _fill(folder, site, programs)
-            _try_out(folder, probe)
+            path.chmod(0o711)  # the server passes through to its own data, and lists nothing
+            _copy(programs, site, path / "site")
+            _try_out(path / "site" / probe, user)
+            data = _make_data(path, prefix, user, in_memory=in_memory)
         except (OSError, subprocess.SubprocessError) as error:
             shutil.rmtree(path, ignore_errors=True)
             refusals.append(f"{place}: {error}")
         else:
-            return folder
+            return PrivateFolder(path=path, data=data, site=path / "site", user=user)
     raise EmbeddedError(
         "started by root, the database server has to run as the user 'nobody', and no temporary folder allows that ("
         + "; ".join(refusals)
@@ -97,30 +98,36 @@ def _places() -> list[str]:
     return [place for place in dict.fromkeys(candidates) if os.path.isdir(place)]  # noqa: PTH112 - plain names
 
 
-def _fill(folder: PrivateFolder, site: Path, programs: Iterable[Path]) -> None:
-    folder.path.chmod(0o711)  # the server passes through to its own data, and lists nothing
-    folder.site.mkdir(mode=0o755)
+def _make_data(path: Path, prefix: str, user: tuple[int, int] | None, *, in_memory: bool) -> Path:
+    data = path / "data"
+    if in_memory:
+        with suppress(OSError):
+            if shutil.disk_usage(MEMORY_DISK).free >= MEMORY_DISK_ROOM_BYTES:
+                data = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY_DISK))
+    data.mkdir(mode=0o700, exist_ok=True)
+    if user:
+        os.chown(data, *user)
+    return data
+
+
+def _copy(programs: Iterable[Path], site: Path, to: Path) -> None:
     for program in programs:
-        target = folder.site / program
+        target = to / program
         target.parent.mkdir(parents=True, exist_ok=True)
         if (site / program).is_dir():
             shutil.copytree(site / program, target, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
         else:
             shutil.copy2(site / program, target)
-    for copied in (folder.site, *folder.site.rglob("*")):
+    for copied in (to, *to.rglob("*")):
         if not copied.is_symlink():  # a strict umask may have kept the originals from other users
             copied.chmod(0o755 if copied.is_dir() or os.access(copied, os.X_OK) else 0o644)
-    folder.data.mkdir(mode=0o700)
-    if folder.user:
-        os.chown(folder.data, *folder.user)
 
 
-def _try_out(folder: PrivateFolder, probe: Path) -> None:
-    uid, gid = folder.user or (None, None)
+def _try_out(program: Path, user: tuple[int, int]) -> None:
     subprocess.run(  # noqa: S603 - the server's own program
-        [folder.site / probe, "--version"],
-        user=uid,
-        group=gid,
+        [program, "--version"],
+        user=user[0],
+        group=user[1],
         extra_groups=[],
         cwd="/",
         env=server_environment(),
