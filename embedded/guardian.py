@@ -19,36 +19,28 @@ class GuardianError(Exception):
 
 
 class Guardian:
-    """Starts children through a helper process that ends them, and removes `remove`, when this process is gone.
+    """Starts children through a helper process that ends them, and removes folders, when this process is gone.
 
-    `remove` are folders to delete at the end; `shared_memory_of` the postmaster.pid files of database servers whose
-    shared memory a hard kill may leave behind; `pass_fds` are kept open as long as the guardian lives (a lock, say).
-    Names are free to use again once their process has ended. All methods may be called from any thread.
+    `pass_fds` are kept open as long as the guardian lives (a lock, say). `on_exit` is called with the name and exit
+    code of each child that ends, in a thread of ours. Names are free to use again once their process has ended.
+    All methods may be called from any thread.
 
     Raises: GuardianError.
     """
 
-    def __init__(
-        self,
-        *,
-        remove: Sequence[Path] = (),
-        shared_memory_of: Sequence[Path] = (),
-        pass_fds: Sequence[int] = (),
-        on_exit: Callable[[str, int], None] | None = None,
-    ) -> None:
+    def __init__(self, *, pass_fds: Sequence[int] = (), on_exit: Callable[[str, int], None] | None = None) -> None:
         self._on_exit = on_exit
         self._changed = threading.Condition()
         self._pids: dict[str, int] = {}
         self._codes: dict[str, int] = {}
         self._failures: dict[str, str] = {}
         self._gone = False
-        options = {"remove": [str(path) for path in remove], "shared_memory_of": [str(p) for p in shared_memory_of]}
         request_read, self._requests = os.pipe()
         event_read, event_write = os.pipe()
         program = Path(__file__).with_name("guardian_process.py")
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-I", "-S", str(program), str(request_read), str(event_write), json.dumps(options)],
+                [sys.executable, "-I", "-S", str(program), str(request_read), str(event_write)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[request_read, event_write, *pass_fds],
                 start_new_session=True,
@@ -68,6 +60,11 @@ class Guardian:
     def pid(self) -> int:
         """Process id of the guardian itself."""
         return self._process.pid
+
+    def remove_at_end(self, folder: Path) -> None:
+        """Have the folder removed at the end, with all in it; asked before it is made, no kill leaves it behind."""
+        with self._changed:
+            self._send(do="remove", folder=str(folder))
 
     def start(
         self,

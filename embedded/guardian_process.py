@@ -30,12 +30,12 @@ LINUX = sys.platform == "linux"
 class Keeper:
     """Starts, signals and reaps children by name; `run` returns when all of them and their folders are gone."""
 
-    def __init__(self, requests: int, events: int, options: dict[str, Any]) -> None:
+    def __init__(self, requests: int, events: int) -> None:
         self._requests = requests
         self._events = events
-        self._options = options
         self._parent = os.getppid()
         self._children: dict[int, dict[str, Any]] = {}  # by process id: the request that started it, and its Popen
+        self._folders: list[str] = []  # removed at the end
         self._unread = b""
         self._libc = ctypes.CDLL(None, use_errno=True)
         if LINUX:
@@ -78,6 +78,8 @@ class Keeper:
                     self._start(request)
                 case "signal":
                     self._signal(request["name"], request["signal"])
+                case "remove":
+                    self._folders.append(request["folder"])
                 case "close":
                     return float(request["grace_s"])
                 case _:
@@ -188,12 +190,11 @@ class Keeper:
             self._reap()
 
     def _clean_up(self) -> None:
-        for path in self._options["shared_memory_of"]:
+        for folder in self._folders:
             # PostgreSQL killed outright leaves a System V segment, named in line 7 of its postmaster.pid.
             with suppress(OSError, IndexError, ValueError):
-                segment = int(Path(path).read_text().splitlines()[6].split()[1])
+                segment = int(Path(folder, "postmaster.pid").read_text().splitlines()[6].split()[1])
                 self._libc.shmctl(segment, IPC_RMID, None)
-        for folder in self._options["remove"]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _tell(self, **event: Any) -> None:
@@ -202,13 +203,13 @@ class Keeper:
 
 
 def main() -> None:
-    """Arguments: the two pipes' numbers, and the options as JSON."""
+    """Arguments: the numbers of the pipe that requests come in by and the one events go out by."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # not SIG_IGN: our children would inherit that
-    requests, events, options = int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    requests, events = int(sys.argv[1]), int(sys.argv[2])
     for end in (requests, events):
         os.set_inheritable(end, False)  # noqa: FBT003 - its only spelling
-    Keeper(requests, events, options).run()
+    Keeper(requests, events).run()
 
 
 if __name__ == "__main__":

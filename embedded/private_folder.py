@@ -6,6 +6,7 @@ originals may lie where `nobody` may not go, and their permissions are not ours 
 
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -14,8 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedded.guardian import Guardian
+
 NOBODY = 65534  # where the user database has no such name
-MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - only mkdtemp writes there
+MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - we make a folder of our own there
 MEMORY_DISK_ROOM_BYTES = 2 << 30  # less room, as in many containers, and the data goes to the ordinary disk
 
 
@@ -39,9 +42,9 @@ class PrivateFolder:
 
 
 def make_private_folder(
-    prefix: str, *, site: Path, programs: Iterable[Path], probe: Path, in_memory: bool = False
+    guardian: Guardian, *, site: Path, programs: Iterable[Path], probe: Path, in_memory: bool = False
 ) -> PrivateFolder:
-    """Make the folder, with the `programs` (relative to `site`) in it if we are root.
+    """Make the folder, with the `programs` (relative to `site`) in it if we are root; `guardian` removes it.
 
     `probe` is the one of them that answers `--version`: it proves that the place allows programs to run. With
     `in_memory` the data lies on the memory disk if the machine has one with room to spare: disks can be slow.
@@ -49,17 +52,20 @@ def make_private_folder(
     Raises: EmbeddedError naming each place tried and why it would not do.
     """
     if os.geteuid() != 0:
-        path = Path(tempfile.mkdtemp(prefix=prefix))
-        return PrivateFolder(path=path, data=_make_data(path, prefix, None, in_memory=in_memory), site=site, user=None)
+        path = _name(guardian, Path(tempfile.gettempdir()))
+        path.mkdir(mode=0o700)
+        data = _make_data(guardian, path, None, in_memory=in_memory)
+        return PrivateFolder(path=path, data=data, site=site, user=None)
     user = _nobody()
     refusals = []
     for place in _places():
-        path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        path = _name(guardian, place)
         try:
+            path.mkdir(mode=0o700)
             path.chmod(0o711)  # the server passes through to its own data, and lists nothing
             _copy(programs, site, path / "site")
             _try_out(path / "site" / probe, user)
-            data = _make_data(path, prefix, user, in_memory=in_memory)
+            data = _make_data(guardian, path, user, in_memory=in_memory)
         except (OSError, subprocess.SubprocessError) as error:
             shutil.rmtree(path, ignore_errors=True)
             refusals.append(f"{place}: {error}")
@@ -92,18 +98,25 @@ def _nobody() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _places() -> list[str]:
-    """Temporary folders, the preferred one first, each once; short, for a socket's path may have 107 letters."""
-    candidates = [tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"]  # noqa: S108 - only mkdtemp writes there
-    return [place for place in dict.fromkeys(candidates) if os.path.isdir(place)]  # noqa: PTH112 - plain names
+def _places() -> list[Path]:
+    """Temporary folders, the preferred one first, each once."""
+    candidates = [tempfile.gettempdir(), "/tmp", "/var/tmp"]  # noqa: S108 - we make a folder of our own there
+    return [place for place in dict.fromkeys([*map(Path, candidates), MEMORY_DISK]) if place.is_dir()]
 
 
-def _make_data(path: Path, prefix: str, user: tuple[int, int] | None, *, in_memory: bool) -> Path:
+def _name(guardian: Guardian, place: Path) -> Path:
+    path = place / f"rk-{secrets.token_hex(6)}"
+    guardian.remove_at_end(path)
+    return path
+
+
+def _make_data(guardian: Guardian, path: Path, user: tuple[int, int] | None, *, in_memory: bool) -> Path:
     data = path / "data"
     if in_memory:
         with suppress(OSError):
             if shutil.disk_usage(MEMORY_DISK).free >= MEMORY_DISK_ROOM_BYTES:
-                data = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY_DISK))
+                data = _name(guardian, MEMORY_DISK)
+                data.mkdir(mode=0o700)
     data.mkdir(mode=0o700, exist_ok=True)
     if user:
         os.chown(data, *user)

