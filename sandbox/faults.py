@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +60,7 @@ class Rule:
 
     def covers(self, provider: str, route: str) -> bool:
         """Whether it concerns this provider and route ("GET /v1/transfers/tf_1")."""
-        if self.provider not in {"*", provider} or self.times == 0:
+        if provider not in PROVIDERS or self.provider not in {"*", provider} or self.times == 0:
             return False
         return self.only is None or _pattern(self.only).fullmatch(route) is not None
 
@@ -112,10 +112,19 @@ class Faults:
         """Take away every rule of this name, or all of them; counts stay."""
         self._rules = {key: rule for key, rule in self._rules.items() if name is not None and rule.name != name}
 
-    def take(self, name: str, provider: str, route: str = "") -> Mapping[str, Any] | None:
-        """Draw for a fault that could strike here; its parameters (and the strike is counted) or None."""
+    def take(
+        self,
+        name: str,
+        provider: str,
+        route: str = "",
+        when: Callable[[Mapping[str, Any]], bool] | None = None,
+    ) -> Mapping[str, Any] | None:
+        """Draw for a fault that could strike here; its parameters (and the strike is counted) or None.
+
+        `when` says whether a fault with these parameters could show here at all: if not, no dice are thrown.
+        """
         for rule in self._rules.values():
-            if rule.name != name or not rule.covers(provider, route):
+            if rule.name != name or not rule.covers(provider, route) or not (when is None or when(rule.params)):
                 continue
             if self._ids.stream(f"fault:{name}").random() < rule.probability:
                 if rule.times is not None:
