@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from providers.due import signature as due
 from providers.rotation import Secret, Windowed
-from providers.webhook_keys import MatchedKey, WebhookKey
+from providers.webhook_keys import Headers, MatchedKey, WebhookKey
 
-Verify = Callable[[bytes, Mapping[str, str], datetime], MatchedKey]
+Verify = Callable[[bytes, Headers, datetime], MatchedKey]
 Body = Mapping[str, Any]
 
 # Ids of our own making share the unique index with the provider's: none of theirs may look like one of ours.
@@ -68,7 +68,7 @@ def routes(keys: ReceivingKeys) -> Mapping[str, Receiving]:
 
 
 def _verify_due(
-    public: Sequence[WebhookKey[Ed25519PublicKey]], body: bytes, headers: Mapping[str, str], now: datetime
+    public: Sequence[WebhookKey[Ed25519PublicKey]], body: bytes, headers: Headers, now: datetime
 ) -> MatchedKey:
     return due.verify(body, headers, public, now)
 
@@ -77,7 +77,7 @@ def _verify_due_deposit(
     public: Sequence[WebhookKey[Ed25519PublicKey]],
     secrets: Sequence[WebhookKey[bytes]],
     body: bytes,
-    headers: Mapping[str, str],
+    headers: Headers,
     now: datetime,
 ) -> MatchedKey:
     """With both headers only Ed25519 counts: the weaker check is never a way round the stronger one."""

@@ -4,11 +4,20 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from providers.rotation import Windowed
 
 K = TypeVar("K")
+
+
+class Headers(Protocol):
+    """A request's headers, found by name in any case; several of one name are joined by commas."""
+
+    def get(self, name: str, /) -> str | None:
+        """The header's value."""
+
+    def __contains__(self, name: object, /) -> bool: ...
 
 
 class SignatureRefused(Exception):

@@ -5,7 +5,7 @@ Source: Due developer documentation, "Webhooks", read 2026-11.
 
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from providers.rotation import Secret, Windowed
 from providers.webhook_keys import (
+    Headers,
     MatchedKey,
     SignatureMalformed,
     SignatureMissing,
@@ -46,9 +47,7 @@ def load_legacy_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey
     return tuple(WebhookKey(secret, fingerprint(secret), window) for secret, window in secrets)
 
 
-def verify(
-    body: bytes, headers: Mapping[str, str], keys: Sequence[WebhookKey[Ed25519PublicKey]], now: datetime
-) -> MatchedKey:
+def verify(body: bytes, headers: Headers, keys: Sequence[WebhookKey[Ed25519PublicKey]], now: datetime) -> MatchedKey:
     """Prove that Due sent exactly these bytes. `headers` finds names in any case.
 
     Nothing signed tells the time, so a captured delivery stays valid for ever: only the permanent unique event id
@@ -67,15 +66,13 @@ def verify(
     return first_match(keys, now, matches)
 
 
-def verify_legacy(
-    body: bytes, headers: Mapping[str, str], secrets: Sequence[WebhookKey[bytes]], now: datetime
-) -> MatchedKey:
+def verify_legacy(body: bytes, headers: Headers, secrets: Sequence[WebhookKey[bytes]], now: datetime) -> MatchedKey:
     """Prove the seed's deposit body: hex HMAC-SHA256 of the raw bytes. Raises: SignatureRefused, in its kinds."""
     signature = bytes.fromhex(_header(headers, LEGACY_HEADER, _LEGACY_SIGNATURE))
     return first_match(secrets, now, lambda secret: hmac.compare_digest(hmac.digest(secret, body, "sha256"), signature))
 
 
-def _header(headers: Mapping[str, str], name: str, shape: re.Pattern[str]) -> str:
+def _header(headers: Headers, name: str, shape: re.Pattern[str]) -> str:
     text = headers.get(name)
     if text is None:
         raise SignatureMissing

@@ -1,0 +1,5 @@
+"""`python -m web`: serve the web process."""
+
+from web.main import main
+
+main()

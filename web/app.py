@@ -1,0 +1,112 @@
+"""The web process's application, put together: the door, what it says of itself, and nothing running yet."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import structlog
+from flask import Flask, Response, request
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis import Redis
+from sqlalchemy import Engine
+from werkzeug.exceptions import HTTPException
+
+from db.inbox import Arrival, Stored, insert_events
+from db.numbering import number_arrivals
+from db.receiver_keys import note_used
+from db.sealing import Sealer
+from providers.receiving import ReceivingKeys, routes
+from settings import Settings
+from web import problems
+from web.inbox_writer import InboxWriter, NoteKeys, Store, Wake
+from web.metrics import DoorMetrics
+from web.receiver import Receiver
+from web.status import FleetMetrics, status_pages
+
+log = structlog.get_logger()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    engine: Engine,
+    redis: Redis,
+    wake: Wake,
+    fleet_metrics: FleetMetrics | None = None,
+) -> Flask:
+    """The WSGI application. Its writer thread starts with the first event, and `stop(app)` ends it.
+
+    `engine` and `redis` belong to the caller; `wake` announces stored events and `fleet_metrics` reads the whole
+    fleet's figures for /metrics.
+    """
+    app = Flask("web", static_folder=None)
+    app.url_map.merge_slashes = False  # a webhook is never redirected: its sender might not follow
+    metrics = DoorMetrics()
+    writer = InboxWriter(
+        _store(engine, Sealer(settings.encryption_keys or ())), wake, metrics=metrics, note_keys=_note_keys(engine)
+    )
+    keys = ReceivingKeys(
+        due_public_keys=settings.due.webhook_public_keys or (),
+        due_legacy_secrets=settings.due.legacy_webhook_secret or (),
+    )
+    limit = settings.receiver_rate_per_source
+    receiver = Receiver(
+        routes(keys),
+        writer,
+        metrics,
+        limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
+        limit=parse(limit) if limit else None,
+    )
+    app.register_blueprint(receiver.blueprint())
+    app.register_blueprint(
+        status_pages(
+            engine=engine,
+            redis=redis,
+            metrics=metrics,
+            fleet_metrics=fleet_metrics,
+            metrics_token=settings.metrics_token.reveal() if settings.metrics_token else None,
+            ops_users_set=bool(settings.ops_users),
+        )
+    )
+    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(Exception, _bug)
+    app.extensions["inbox_writer"] = writer
+    return app
+
+
+def _store(engine: Engine, sealer: Sealer) -> Store:
+    """One transaction a batch; what it returns is committed."""
+
+    def store(arrivals: Sequence[Arrival]) -> list[Stored]:
+        with engine.begin() as connection:
+            return insert_events(connection, number_arrivals(connection, arrivals))
+
+    return store
+
+
+def _note_keys(engine: Engine) -> NoteKeys:
+    def note(keys: Collection[tuple[str, str]]) -> None:
+        with engine.begin() as connection:
+            note_used(connection, keys)
+
+    return note
+
+
+def stop(app: Flask) -> None:
+    """Commit what is waiting and end the writer thread."""
+    writer: InboxWriter = app.extensions["inbox_writer"]
+    writer.stop()
+
+
+def _http_problem(error: HTTPException) -> Response:
+    """Flask's own refusals, in our form."""
+    if error.code == problems.NO_SUCH_PAGE.status:
+        return problems.NO_SUCH_PAGE.response()
+    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return replace(problems.METHOD_NOT_ALLOWED, status=error.code or 500, title=error.name, headers=headers).response()
+
+
+def _bug(error: Exception) -> Response:
+    log.error("web.failed", path=request.path, error=type(error).__name__, exc_info=error)
+    return problems.FAILED.response()

@@ -1,0 +1,190 @@
+"""One thread a process that commits what all request threads hand it: group commit without waiting.
+
+While one commit is under way the next batch gathers. A request is answered when its row is committed, or told
+that it was not, within `patience`. Nothing is promised before the commit, so nothing is lost with the process.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from db.inbox import Arrival, Stored
+from web.metrics import DoorMetrics
+
+Store = Callable[[Sequence[Arrival]], list[Stored]]  # one transaction, committed on return; answers in the order given
+Wake = Callable[[Sequence[int]], None]
+NoteKeys = Callable[[Collection[tuple[str, str]]], None]  # (provider, fingerprint) of keys just used
+
+PATIENCE: Final = timedelta(seconds=5)  # how long a request waits for its commit
+MOST_ROWS: Final = 256  # in one statement
+NOTE_KEYS_EVERY_S: Final = 60.0
+_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
+
+log = structlog.get_logger()
+
+
+class CannotStore(Exception):
+    """Not committed in time, or not at all: nothing was promised, the sender must try again."""
+
+
+class _Waiting:
+    """One request's arrival and where its answer will stand."""
+
+    __slots__ = ("arrival", "done", "given_up", "stored")
+
+    def __init__(self, arrival: Arrival) -> None:
+        self.arrival = arrival
+        self.done = threading.Event()
+        self.given_up = False
+        self.stored: Stored | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.arrival.provider, self.arrival.event_id
+
+
+class InboxWriter:
+    """Hands arrivals to `store` in batches, then announces them by `wake`.
+
+    `wake` and `note_keys` come after the answer: what they raise is logged and counted, never told to the sender.
+    The thread starts with the first arrival, in whichever process that is, and starts again should it ever die.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        wake: Wake,
+        *,
+        metrics: DoorMetrics,
+        note_keys: NoteKeys | None = None,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._store = store
+        self._wake = wake
+        self._note_keys = note_keys
+        self._metrics = metrics
+        self._patience_s = patience.total_seconds()
+        self._changed = threading.Condition()
+        self._queue: list[_Waiting] = []
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._keys_noted: dict[tuple[str, str], float] = {}
+
+    def write(self, arrival: Arrival) -> Stored:
+        """Wait until the arrival is committed. Raises: CannotStore."""
+        waiting = _Waiting(arrival)
+        with self._changed:
+            if self._stopping:
+                raise CannotStore("the process is stopping")
+            self._queue.append(waiting)
+            self._run_thread()
+            self._changed.notify()
+        if not waiting.done.wait(self._patience_s):
+            waiting.given_up = True
+            self._metrics.trouble.labels("late").inc()
+        if waiting.stored is None:
+            raise CannotStore("not committed")
+        return waiting.stored
+
+    def stop(self, within: timedelta = PATIENCE) -> None:
+        """Take no more, commit what is waiting, end the thread."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(within.total_seconds())
+
+    def _run_thread(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="inbox-writer", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            try:
+                self._commit([waiting for waiting in batch if not waiting.given_up])
+            finally:  # whatever happened, nobody waits for nothing
+                for waiting in batch:
+                    waiting.done.set()
+
+    def _next_batch(self) -> list[_Waiting]:
+        """All that gathered since the last batch, up to the most; empty when stopping and drained."""
+        with self._changed:
+            while not self._queue and not self._stopping:
+                self._changed.wait()
+            batch, self._queue = self._queue[:MOST_ROWS], self._queue[MOST_ROWS:]
+            return batch
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        first: dict[tuple[str, str], _Waiting] = {}
+        for waiting in batch:
+            first.setdefault(waiting.key, waiting)
+        # Sorted by key, so that two processes writing the same rows wait for each other in one direction only.
+        unique = [first[key] for key in sorted(first)]
+        stored = self._store_all(unique)
+        for waiting in batch:
+            found = stored.get(waiting.key)
+            if found is not None:
+                repeated = waiting is not first[waiting.key]
+                waiting.stored = Stored(found.id, duplicate=True) if repeated else found
+            waiting.done.set()
+        if stored:
+            self._metrics.batch_rows.observe(len(stored))
+            self._after_commit([found.id for found in stored.values()], batch)
+
+    def _store_all(self, unique: list[_Waiting]) -> dict[tuple[str, str], Stored]:
+        if not unique:
+            return {}
+        try:
+            rows = self._store([waiting.arrival for waiting in unique])
+        except Exception as error:  # noqa: BLE001 (any failure of the batch is tried row by row)
+            self._metrics.trouble.labels("batch").inc()
+            log.warning("inbox.batch_failed", rows=len(unique), error=type(error).__name__)
+            return self._store_each(unique)
+        return {waiting.key: row for waiting, row in zip(unique, rows, strict=True)}
+
+    def _store_each(self, unique: list[_Waiting]) -> dict[tuple[str, str], Stored]:
+        """Row by row, so that a bad row fails alone; until the database itself is what fails."""
+        stored = {}
+        for waiting in unique:
+            if waiting.given_up:
+                continue
+            try:
+                stored[waiting.key] = self._store([waiting.arrival])[0]
+            except _DATABASE_AWAY as error:
+                log.error("inbox.database_away", error=type(error).__name__)  # noqa: TRY400 (its traceback says nothing more)
+                break
+            except Exception as error:  # noqa: BLE001 (the row's own fault: it alone is refused)
+                self._metrics.trouble.labels("row").inc()
+                log.error("inbox.row_failed", provider=waiting.arrival.provider, error=type(error).__name__)  # noqa: TRY400 (its message may quote the row)
+        return stored
+
+    def _after_commit(self, ids: list[int], batch: list[_Waiting]) -> None:
+        """Announce, and once a minute note which keys are in use. The rows are safe whatever happens here."""
+        try:
+            self._wake(ids)
+        except Exception as error:  # noqa: BLE001 (the dispatcher announces later what this could not)
+            self._metrics.trouble.labels("wake").inc()
+            log.warning("inbox.wake_failed", error=type(error).__name__)
+        now = time.monotonic()
+        used = {(waiting.arrival.provider, waiting.arrival.matched_key) for waiting in batch if waiting.stored}
+        due = {
+            (provider, key)
+            for provider, key in used
+            if key is not None and now - self._keys_noted.get((provider, key), -NOTE_KEYS_EVERY_S) >= NOTE_KEYS_EVERY_S
+        }
+        if not due or self._note_keys is None:
+            return
+        self._keys_noted.update(dict.fromkeys(due, now))
+        try:
+            self._note_keys(due)
+        except Exception as error:  # noqa: BLE001 (a note about a key is never worth a refused event)
+            self._metrics.trouble.labels("keys").inc()
+            log.warning("inbox.keys_not_noted", error=type(error).__name__)

@@ -1,0 +1,76 @@
+"""Serve the web process: Granian, one worker process of many threads, which dies with its parent."""
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.util import Finalize
+from typing import Any, Final
+
+from granian.constants import Interfaces
+from granian.server import MPServer
+from redis import Redis
+
+from db.engine import make_engine
+from dispatch import logs
+from settings import Settings, SettingsError, load
+from web.app import create_app, stop
+
+STOP_WITHIN_S: Final = 20  # requests under way; a platform's own patience is 30 s
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT; exit 2 when a setting is bad."""
+    settings = _settings()
+    logs.configure(settings.log_level)
+    server = MPServer(
+        "web.main:build",
+        address=settings.web_host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=settings.web_threads,
+        backlog=2048,
+        websockets=False,
+        log_enabled=False,
+        workers_kill_timeout=STOP_WITHIN_S,
+    )
+    server.serve(target_loader=build, wrap_loader=False)
+
+
+def build() -> Callable[..., Any]:
+    """The application, built in the process that serves it."""
+    _end_with_parent()
+    settings = _settings()
+    logs.configure(settings.log_level)
+    logs.report_errors(settings.sentry_dsn.reveal() if settings.sentry_dsn else None, process="web")
+    engine = make_engine(
+        settings.database_url.reveal(),
+        pool=settings.database_pool,
+        transaction_pooler=settings.database_pooler == "transaction",
+    )
+    redis = Redis.from_url(settings.redis_url.reveal(), socket_timeout=0.5, socket_connect_timeout=0.5)
+    app = create_app(settings, engine=engine, redis=redis, wake=lambda ids: None)
+    Finalize(None, stop, (app,), exitpriority=10)  # a worker process ends without atexit
+    return app
+
+
+def _settings() -> Settings:
+    try:
+        return load(os.environ)
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is killed: an orphan would hold the port and answer to nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

@@ -1,0 +1,147 @@
+"""The door for webhooks: prove who sent it, store it, say so. It calls nobody and knows no business rule."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from flask import Blueprint, Request, Response, request
+from flask.blueprints import BlueprintSetupState
+from limits import RateLimitItem
+from limits.strategies import RateLimiter
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.routing import Rule
+
+from db.inbox import Arrival
+from providers.receiving import Receiving
+from providers.webhook_keys import MatchedKey, SignatureMissing, SignatureRefused, StaleTimestamp
+from web import problems
+from web.inbox_writer import CannotStore, InboxWriter
+from web.json_object import NotAnObject, parse_object
+from web.metrics import DoorMetrics
+
+MOST_BYTES: Final = 262_144
+_ANSWERS: Final = {False: b'{"status":"accepted"}', True: b'{"status":"duplicate"}'}
+
+log = structlog.get_logger()
+
+
+class _Refused(Exception):
+    """A request that is not stored: what it is told, and the reason it is counted under."""
+
+    def __init__(self, problem: problems.Problem, reason: str | None = None) -> None:
+        super().__init__(problem.name)
+        self.problem = problem
+        self.reason = reason
+
+
+class Receiver:
+    """Answers every webhook route; `blueprint` mounts it.
+
+    `routes` are the open ones by path. `limit` is what one remote address may send this process, None for any.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Receiving],
+        writer: InboxWriter,
+        metrics: DoorMetrics,
+        *,
+        limiter: RateLimiter,
+        limit: RateLimitItem | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._routes = routes
+        self._writer = writer
+        self._metrics = metrics
+        self._limiter = limiter
+        self._limit = limit
+        self._now = now
+
+    def blueprint(self) -> Blueprint:
+        """Every path under /webhooks/ and /webhook/, every method: whether 404 or 405 comes first is ours to say."""
+        blueprint = Blueprint("receiver", __name__)
+
+        def mount(state: BlueprintSetupState) -> None:
+            for place in ("/webhooks/<path:_rest>", "/webhook/<path:_rest>"):
+                state.app.url_map.add(Rule(place, endpoint="receiver.receive"))
+            state.app.view_functions["receiver.receive"] = lambda _rest: self.receive()
+
+        blueprint.record(mount)
+        return blueprint
+
+    def receive(self) -> Response:
+        """One request, start to end."""
+        receiving = self._routes.get(request.path)
+        if receiving is None:
+            return self._refuse("unknown", problems.NO_SUCH_PROVIDER)
+        provider = receiving.provider
+        try:
+            stored = self._writer.write(self._check(receiving, request))
+        except _Refused as refused:
+            return self._refuse(provider, refused.problem, refused.reason)
+        except CannotStore:
+            return self._refuse(provider, problems.CANNOT_STORE)
+        self._metrics.events.labels(provider, "duplicate" if stored.duplicate else "accepted").inc()
+        return Response(_ANSWERS[stored.duplicate], mimetype="application/json")
+
+    def _refuse(self, provider: str, problem: problems.Problem, reason: str | None = None) -> Response:
+        reason = reason or problem.name.replace("-", "_")
+        self._metrics.refusals.labels(provider, reason).inc()
+        log.info("webhook.refused", provider=provider, reason=reason, status=problem.status)
+        return problem.response()
+
+    def _check(self, receiving: Receiving, request: Request) -> Arrival:
+        """The checks, in the order that is promised outside: a request wrong in two ways fails by the earlier."""
+        if request.method != "POST":
+            raise _Refused(problems.POST_ONLY)
+        body = _read_body(request)
+        if request.content_type and not _is_json(request.mimetype):
+            raise _Refused(problems.NOT_JSON_TYPE)
+        matched = self._verify(receiving, request, body)
+        try:
+            name = receiving.name(body, parse_object(body))
+        except NotAnObject:
+            raise _Refused(problems.NOT_AN_OBJECT) from None
+        if self._limit is not None and not self._limiter.hit(self._limit, request.remote_addr or "unknown"):
+            raise _Refused(problems.TOO_MANY)
+        return Arrival(
+            provider=receiving.provider,
+            event_id=name.id,
+            route=request.path,
+            type=name.type,
+            source="webhook",
+            body=body,
+            headers={key: request.headers[key] for key in receiving.kept_headers if key in request.headers},
+            matched_key=matched.fingerprint,
+        )
+
+    def _verify(self, receiving: Receiving, request: Request, body: bytes) -> MatchedKey:
+        try:
+            return receiving.verify(body, request.headers, self._now())
+        except SignatureMissing as error:
+            raise _Refused(problems.NO_SIGNATURE, error.reason) from None
+        except SignatureRefused as error:
+            raise _Refused(problems.BAD_SIGNATURE, error.reason) from None
+        except StaleTimestamp:
+            raise _Refused(problems.STALE) from None
+
+
+def _read_body(request: Request) -> bytes:
+    """The raw body, chunked or not. It stops reading one byte past the limit, whatever the length claimed."""
+    try:
+        if (request.content_length or 0) > MOST_BYTES:
+            raise _Refused(problems.TOO_LARGE)
+        request.max_content_length = MOST_BYTES + 1
+        body = request.stream.read()
+    except RequestEntityTooLarge:
+        raise _Refused(problems.TOO_LARGE) from None
+    except (ClientDisconnected, OSError):
+        raise _Refused(problems.CUT_SHORT) from None
+    if len(body) > MOST_BYTES:
+        raise _Refused(problems.TOO_LARGE)
+    return body
+
+
+def _is_json(mimetype: str) -> bool:
+    return mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
