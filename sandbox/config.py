@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that can be chosen; each has a default that works. Lengths of time are seconds, money is decimal text."""
+    """Everything that can be chosen; each has a default that works. Money is decimal text."""
 
     due_api_keys: tuple[str, ...] = ("due-sandbox-key",)  # each is accepted, as during a rotation
     due_signing_seeds: tuple[str, ...] = ()  # hex of 32 bytes: Ed25519 keys of the first endpoints; the rest are drawn
@@ -30,6 +30,7 @@ class Config:
     journal_single_limit: str = "10000000"  # above it a journal waits for a person
     journal_daily_limit: str = "1000000000"
     idempotency_seconds: float = 86_400.0  # how long Alpaca remembers a key
+    idempotency_keeps_refusals: bool = True  # whether a 4xx is the key's answer for good, like a success
     heartbeat_seconds: float = 5.0  # between comment lines of a stream
     time_scale: float = 1.0  # divides the waits between tries of a webhook
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from itertools import islice
 from typing import Any, ClassVar
 
 from flask import Flask, Response, render_template, request
@@ -35,7 +35,6 @@ def create_control_app(world: World) -> Flask:
     return app
 
 
-
 class WorldControl(Routes):
     """What concerns both providers."""
 
@@ -57,7 +56,8 @@ class WorldControl(Routes):
     def page(self) -> str:
         """Everything at a glance, for people."""
         world = self.world
-        transfers = [world.due.life.summary(one) for one in reversed(world.due.transfers.values())]
+        transfers = islice(reversed(world.due.transfers.values()), _ROWS_SHOWN)
+        journals = islice(reversed(world.alpaca.journals.by_id.values()), _ROWS_SHOWN)
         return render_template(
             "page.html",
             seed=world.seed,
@@ -66,9 +66,9 @@ class WorldControl(Routes):
             effects=world.effects.summary(),
             faults=self._faults(),
             counts=self._counts(),
-            transfers=transfers[:_ROWS_SHOWN],
-            journals=[one.as_json() for one in reversed(world.alpaca.journals.by_id.values())][:_ROWS_SHOWN],
-            deliveries=self._deliveries()[:_ROWS_SHOWN],
+            transfers=[world.due.life.summary(one) for one in transfers],
+            journals=[one.as_json() for one in journals],
+            deliveries=self._deliveries(_ROWS_SHOWN),
             requests=list(reversed(world.requests))[:_ROWS_SHOWN],
         )
 
@@ -112,11 +112,11 @@ class WorldControl(Routes):
         return reply(seen[:limit])
 
     def deliveries(self) -> Response:
-        """Every webhook and how it went, newest first."""
-        return reply(self._deliveries())
+        """The latest webhooks and how each went, newest first; `limit`."""
+        return reply(self._deliveries(int(request.args.get("limit", _REQUESTS_SHOWN))))
 
-    def _deliveries(self) -> list[dict[str, Any]]:
-        events = [event for log in self.world.outbox.events.values() for event in log]
+    def _deliveries(self, limit: int) -> list[dict[str, Any]]:
+        events = [event for log in self.world.outbox.events.values() for event in log[-limit:]]
         events.sort(key=lambda event: event.occurred_at, reverse=True)
         return [
             {
@@ -129,7 +129,7 @@ class WorldControl(Routes):
                 "answer": event.response_status,
                 "error": event.last_error,
             }
-            for event in events
+            for event in events[:limit]
         ]
 
     def faults(self) -> Response:
@@ -170,13 +170,16 @@ class WorldControl(Routes):
             reference=body.get("reference"),
         )
         brokerage = self.world.alpaca.add_account()
-        return reply({
-            "account": account.id,
-            "recipient": recipient.id,
-            "virtual_account": virtual.id,
-            "key": virtual.key,
-            "currency_in": virtual.currency_in,
-            "currency_out": virtual.currency_out,
-            "brokerage_account": brokerage,
-            "brokerage_number": asdict(self.world.alpaca.accounts[brokerage])["number"],
-        }, 201)
+        return reply(
+            {
+                "account": account.id,
+                "recipient": recipient.id,
+                "virtual_account": virtual.id,
+                "key": virtual.key,
+                "currency_in": virtual.currency_in,
+                "currency_out": virtual.currency_out,
+                "brokerage_account": brokerage,
+                "brokerage_number": self.world.alpaca.accounts[brokerage].number,
+            },
+            201,
+        )

@@ -48,10 +48,12 @@ class AlpacaControl(Routes):
 
     def list_journals(self) -> Response:
         """Every journal with its key and what it replaces, newest first."""
-        return reply([
-            {**journal.as_json(), "idempotency_key": journal.key, "replaces": journal.replaces}
-            for journal in reversed(self.world.alpaca.journals.by_id.values())
-        ])
+        return reply(
+            [
+                {**journal.as_json(), "idempotency_key": journal.key, "replaces": journal.replaces}
+                for journal in reversed(self.world.alpaca.journals.by_id.values())
+            ]
+        )
 
     def force(self, journal_id: str) -> Response:
         """Settle an open journal or correct an executed one: `{status, amount?}`."""

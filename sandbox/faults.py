@@ -104,9 +104,11 @@ class Faults:
             raise ValueError(f"unknown provider {provider!r}; known: due, alpaca, *")
         if not 0 <= probability <= 1:
             raise ValueError("a probability lies between 0 and 1")
-        self._rules.pop((name, provider, only), None)
+        key = (name, provider, only)
+        rules = {other: rule for other, rule in self._rules.items() if other != key}
         if probability > 0:
-            self._rules[name, provider, only] = Rule(name, provider, probability, only, times, params)
+            rules[key] = Rule(name, provider, probability, only, times, params)
+        self._rules = rules  # replaced, never changed: a request may be walking through the old one
 
     def clear(self, name: str | None = None) -> None:
         """Take away every rule of this name, or all of them; counts stay."""

@@ -97,14 +97,16 @@ class Gate:
     def _log(self, environ: WSGIEnvironment, status: int, fault: str | None) -> None:
         query = environ.get("QUERY_STRING")
         path = environ.get("PATH_INFO", "/")
-        self._world.requests.append({
-            "at": rfc3339(self._world.now(), 6),
-            "provider": self._provider,
-            "method": environ["REQUEST_METHOD"],
-            "path": f"{path}?{query}" if query else path,
-            "status": status,
-            "fault": fault,
-        })
+        self._world.requests.append(
+            {
+                "at": rfc3339(self._world.now(), 6),
+                "provider": self._provider,
+                "method": environ["REQUEST_METHOD"],
+                "path": f"{path}?{query}" if query else path,
+                "status": status,
+                "fault": fault,
+            }
+        )
 
     def _answer(self, environ: WSGIEnvironment, route: str) -> tuple[Answer, str | None]:
         if not self._rate.spend(self._world.clock()):

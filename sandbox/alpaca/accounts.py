@@ -113,23 +113,27 @@ class AccountRoutes(Routes):
         """The market's clock: open on weekdays, as far as this needs to go."""
         now = self.world.now()
         tomorrow = now.replace(hour=14, minute=30, second=0, microsecond=0) + timedelta(days=1)
-        return reply({
-            "timestamp": milliseconds(now),
-            "is_open": now.weekday() < _SATURDAY,
-            "next_open": milliseconds(tomorrow),
-            "next_close": milliseconds(now.replace(hour=21, minute=0, second=0, microsecond=0)),
-        })
+        return reply(
+            {
+                "timestamp": milliseconds(now),
+                "is_open": now.weekday() < _SATURDAY,
+                "next_open": milliseconds(tomorrow),
+                "next_close": milliseconds(now.replace(hour=21, minute=0, second=0, microsecond=0)),
+            }
+        )
 
     def get_calendar(self) -> Response:
         """Weekdays between `start` and `end`; no holidays."""
         start = _moment("start") or self.world.now()
         end = _moment("end") or start + timedelta(days=30)
         days = [start + timedelta(days=number) for number in range(min((end - start).days, 366) + 1)]
-        return reply([
-            {"date": day.strftime("%Y-%m-%d"), "open": "09:30", "close": "16:00"}
-            for day in days
-            if day.weekday() < _SATURDAY
-        ])
+        return reply(
+            [
+                {"date": day.strftime("%Y-%m-%d"), "open": "09:30", "close": "16:00"}
+                for day in days
+                if day.weekday() < _SATURDAY
+            ]
+        )
 
 
 def _moment(name: str) -> datetime | None:

@@ -24,7 +24,7 @@ class _Answer:
 
 
 class IdempotencyKeys:
-    """First answers by key; refusals are remembered like successes, until the key's lifetime is over."""
+    """First answers by key, remembered until the key's lifetime is over."""
 
     def __init__(self, world: World, lifetime: timedelta) -> None:
         self._world = world
@@ -32,7 +32,7 @@ class IdempotencyKeys:
         self._answers: dict[tuple[str, str], _Answer] = {}
 
     def recall(self, path: str, key: str, request: Any) -> tuple[int, Any] | None:
-        """The first answer to this key, or None. Raises: AlpacaError 422: a key too long, or used with other content."""
+        """The first answer to this key, or None. Raises: AlpacaError 422: too long, or used with other content."""
         if len(key) > LONGEST_KEY:
             raise invalid(f"Idempotency-Key is longer than {LONGEST_KEY} characters")
         found = self._answers.get((path, key))

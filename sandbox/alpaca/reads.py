@@ -40,7 +40,7 @@ def listed(world: World, journals: list[Journal]) -> list[dict[str, Any]]:
     journals = cut_short(world, journals)
     view = [shown_journal(world, journal) for journal in journals]
     for journal in journals:
-        if world.faults.take("changed_after_listed", "alpaca", route(), when=lambda _, one=journal: _moves(one)) is not None:
+        if journal.coming_status and world.faults.take("changed_after_listed", "alpaca", route()) is not None:
             world.alpaca.journals.advance(journal)
     return view
 
@@ -50,10 +50,6 @@ def cut_short(world: World, items: list[Any]) -> list[Any]:
     if len(items) > 1 and (params := world.faults.take("truncated_listing", "alpaca", route())) is not None:
         return items[: max(1, int(len(items) * float(params.get("keep", 0.5))))]
     return items
-
-
-def _moves(journal: Journal) -> bool:
-    return journal.coming_status is not None
 
 
 def _recent(world: World, journal: Journal, params: Mapping[str, Any]) -> bool:

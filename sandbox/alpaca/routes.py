@@ -30,7 +30,7 @@ class JournalRoutes(Routes):
     )
 
     def _once(self, body: dict[str, Any], act: Callable[[str | None], Any]) -> Response:
-        """Answer as the first time if the key was seen before; refusals are first answers too."""
+        """Answer as the first time if the key was seen before; by default refusals are first answers too."""
         key = request.headers.get("Idempotency-Key")
         if key is None:
             return reply(act(None))
@@ -42,7 +42,8 @@ class JournalRoutes(Routes):
             status, answer = 200, act(key)
         except AlpacaError as error:
             status, answer = error.status, error.body
-        keys.remember(request.path, key, body, status, answer)
+        if status == 200 or self.world.config.idempotency_keeps_refusals:  # noqa: PLR2004 - HTTP
+            keys.remember(request.path, key, body, status, answer)
         return reply(answer, status)
 
     def create(self) -> Response:

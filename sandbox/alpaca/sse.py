@@ -105,10 +105,7 @@ def stream(world: World, log: EventLog, bounds: Bounds, where: str, environ: dic
     while not (stopping is not None and stopping.is_set()):
         with world.lock:
             if place >= len(log.frames) and not instant:
-                world.changed.wait_for(
-                    lambda: place < len(log.frames) or (stopping is not None and stopping.is_set()),
-                    world.config.heartbeat_seconds,
-                )
+                _await_frame(world, log, place, stopping)
             fresh, place = log.frames[place:], len(log.frames)
             sent, closing = _misbehaved(world, fresh, where)
             silent = not fresh and world.faults.take("stream_silent", "alpaca", where) is not None
@@ -116,6 +113,14 @@ def stream(world: World, log: EventLog, bounds: Bounds, where: str, environ: dic
             yield sent or _HEARTBEAT
         if closing or (instant and not fresh):
             return
+
+
+def _await_frame(world: World, log: EventLog, place: int, stopping: Any) -> None:
+    """Wait until there is a frame past `place`, the server stops, or a heartbeat is due."""
+    world.changed.wait_for(
+        lambda: place < len(log.frames) or (stopping is not None and stopping.is_set()),
+        world.config.heartbeat_seconds,
+    )
 
 
 def _misbehaved(world: World, fresh: list[Frame], where: str) -> tuple[bytes, bool]:

@@ -121,7 +121,9 @@ class CustomerRoutes(Routes):
     def create_wallet(self) -> Response:
         """A wallet by address."""
         account = account_of_caller(self.world)
-        return reply(views.wallet(self.world.due.add_wallet(account.id, fields(json_body(), "address")["address"])), 201)
+        return reply(
+            views.wallet(self.world.due.add_wallet(account.id, fields(json_body(), "address")["address"])), 201
+        )
 
     def list_wallets(self) -> Response:
         """The caller's wallets."""
@@ -168,7 +170,7 @@ class CustomerRoutes(Routes):
 
     def list_channels(self) -> Response:
         """What rails exist."""
-        channels = [
+        channels: list[dict[str, Any]] = [
             {
                 "rail": rail,
                 "currencyCode": currency,
@@ -189,8 +191,8 @@ class CustomerRoutes(Routes):
         """A standing conversion rule for the caller."""
         account, body = account_of_caller(self.world, active=True), json_body()
         wanted = fields(body, "destination", "schemaIn", "railOut", "currencyOut", "reference")
-        places = {**self.world.due.recipients, **self.world.due.wallets}
-        if wanted["destination"] not in {one.id for one in owned(self.world, places.values())}:
+        places = (*self.world.due.recipients.values(), *self.world.due.wallets.values())
+        if not any(one.id == wanted["destination"] and one.owner_id == account.id for one in places):
             raise not_found("destination")
         mine = owned(self.world, self.world.due.virtual_accounts.values())
         if any(one.key == wanted["reference"] for one in mine):

@@ -80,15 +80,16 @@ class Endpoints:
         for endpoint in self.by_id.values():
             if not endpoint.enabled or kind not in endpoint.events:
                 continue
-            payload = {
-                "id": self._world.ids.prefixed("wh_evt"),
+            event_id = self._world.ids.prefixed("wh_evt")
+            payload: dict[str, Any] = {
+                "id": event_id,
                 "type": kind,
                 "data": data,
                 "occurredAt": rfc3339(now, digits),
                 "attemptedAt": rfc3339(now + _SENDING_TAKES, digits),
             }
             body = _dump(payload)
-            self._post(endpoint, payload["id"], kind, payload, body, {"X-Webhook-Signature": endpoint.key.sign(body)})
+            self._post(endpoint, event_id, kind, payload, body, {"X-Webhook-Signature": endpoint.key.sign(body)})
 
     def announce_seed_deposit(self, virtual_account_id: str, amount: str) -> None:
         """Send the first seed's own body to every endpoint, under the HMAC that seed's notes describe."""

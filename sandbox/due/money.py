@@ -43,9 +43,9 @@ class MoneyRoutes(Routes):
     def create_quote(self) -> Response:
         """A price for two minutes; if both amounts are set the source's wins."""
         account, body = account_of_caller(self.world, active=True), json_body()
-        given = {name: body.get(name) if isinstance(body.get(name), dict) else {} for name in ("source", "destination")}
-        sides = {name: fields(side or {}, "rail", "currency") for name, side in given.items()}
-        source, destination = (_amount(given[name] or {}) for name in ("source", "destination"))
+        given = {name: _object(body.get(name)) for name in ("source", "destination")}
+        sides = {name: fields(side, "rail", "currency") for name, side in given.items()}
+        source, destination = (_amount(given[name]) for name in ("source", "destination"))
         if source <= 0 and destination <= 0:
             raise errors.plain(400, "err_quote_no_amount", "one amount is needed")
         if source <= 0:
@@ -170,6 +170,10 @@ class MoneyRoutes(Routes):
         steps = DEFAULT_PATH[1:]
         self.world.due.life.plan(transfer, steps, [_STEP_SECONDS] * len(steps))
         return reply({"id": transfer.id}, 201)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _amount(body: dict[str, Any]) -> Decimal:

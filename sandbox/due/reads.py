@@ -41,8 +41,7 @@ def listed(world: World, transfers: list[Transfer]) -> dict[str, Any]:
     page, following = paged(world, transfers)
     view = {"items": [shown(world, transfer) for transfer in page], "next": following}
     for transfer in page:
-        params = world.faults.take("changed_after_listed", "due", route(), when=lambda _, one=transfer: bool(one.script))
-        if params is not None:
+        if transfer.script and world.faults.take("changed_after_listed", "due", route()) is not None:
             world.due.life.advance(transfer)
     return view
 
