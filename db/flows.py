@@ -1,0 +1,273 @@
+"""Flows: opened, woken, claimed, released. Tables `flows`, `attempts`, `flow_references`; see also `db.recording`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from funding.flow import Step
+from funding.money import Money
+from funding.snapshot import Intention, Link, Reference, Snapshot
+
+Due = tuple[UUID, str, str]  # a flow to announce: its id, kind and state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A worker's hold on a flow: a record must match both `fence` and `attempt`."""
+
+    flow: Snapshot
+    attempt: UUID
+    session: UUID
+    fence: int
+    wakes: int
+
+
+_CLAIM = text("""
+    WITH claimed AS (
+      UPDATE flows f
+         SET fence = f.fence + 1, attempt_id = :attempt, session_id = :session, claimed_at = rk_now(),
+             claim_until = rk_now() + :hard_limit, announced_at = NULL
+       WHERE f.id = :flow AND f.kind = :kind AND f.state = ANY(:states) AND f.attempt_id IS NULL
+         AND f.due_at <= rk_now()
+         AND EXISTS (SELECT FROM worker_sessions s WHERE s.id = :session AND s.ended_at IS NULL AND s.dead_at IS NULL)
+      RETURNING f.*
+    ), reused AS (
+      UPDATE attempts a
+         SET id = :attempt, step = :step, fence = c.fence, session_id = :session, claims = a.claims + 1,
+             started_at = rk_now(), finished_at = NULL, outcome = NULL, error = NULL, message = NULL
+        FROM claimed c WHERE a.id = c.snoozed_attempt_id
+    ), fresh AS (
+      INSERT INTO attempts (id, flow_id, step, visit, number, fence, session_id)
+      SELECT :attempt, c.id, :step, c.visit, c.tries + 1, c.fence, :session
+        FROM claimed c WHERE c.snoozed_attempt_id IS NULL
+    )
+    SELECT c.*, rk_now() AS now, set_config('synchronous_commit', 'off', true),
+           (SELECT json_agg(json_build_array(r.provider, r.kind, r.external_id) ORDER BY r.created_at, r.external_id)
+              FROM flow_references r WHERE r.flow_id = c.id) AS refs,
+           (SELECT json_agg(json_build_array(l.provider, l.kind, l.external_id, l.attributes) ORDER BY l.created_at)
+              FROM customer_links l WHERE l.customer_id = c.customer_id) AS links,
+           (SELECT json_agg(i.*) FROM (
+              SELECT DISTINCT ON (call) key, call, generation, request, born_at, sends, settle_from, outcome, look_ups,
+                     looked_at
+                FROM intentions WHERE flow_id = c.id AND step = :step AND visit = c.visit
+               ORDER BY call, generation DESC) i) AS intentions
+      FROM claimed c
+""")
+
+
+def claim(
+    connection: Connection, flow: UUID, step: Step, *, attempt: UUID, session: UUID, hard_limit: timedelta
+) -> Claim | None:
+    """Take hold of a due flow for one attempt; None when it is done, not due, or someone else's.
+
+    One statement by primary key, locking that row. The commit does not wait for the disk: nothing is created
+    before an intention is written, and that commit waits for this one too.
+    """
+    row = (
+        connection.execute(
+            _CLAIM,
+            {
+                "flow": flow,
+                "kind": step.flow,
+                "states": [str(state) for state in step.on],
+                "step": step.name,
+                "attempt": attempt,
+                "session": session,
+                "hard_limit": hard_limit,
+            },
+        )
+        .mappings()
+        .first()
+    )
+    if row is None:
+        return None
+    return Claim(flow=_snapshot(row), attempt=attempt, session=session, fence=row["fence"], wakes=row["wakes"])
+
+
+def _snapshot(row: RowMapping) -> Snapshot:
+    return Snapshot(
+        id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        status=row["status"],
+        customer=row["customer_id"],
+        amount=_money(row["amount"], row["asset"]),
+        amount_out=_money(row["amount_out"], row["asset_out"]),
+        data=row["data"],
+        hints=row["hints"],
+        visit=row["visit"],
+        tries=row["tries"],
+        snoozes=row["snoozes"],
+        created_at=row["created_at"],
+        moved_at=row["moved_at"],
+        watch_until=row["watch_until"],
+        now=row["now"],
+        parked=row["parked_at"] is not None,
+        look_first=row["look_first"],
+        references=tuple(Reference(*reference) for reference in row["refs"] or ()),
+        links=tuple(Link(*link) for link in row["links"] or ()),
+        intentions=tuple(intention_of(kept) for kept in row["intentions"] or ()),
+    )
+
+
+def intention_of(row: Mapping[str, Any] | RowMapping) -> Intention:
+    """An intention out of its row, or out of the row's JSON."""
+    return Intention(
+        key=UUID(str(row["key"])),
+        call=row["call"],
+        generation=row["generation"],
+        request=row["request"],
+        born_at=_time(row["born_at"]),
+        sends=row["sends"],
+        settle_from=_time(row["settle_from"]),
+        outcome=row["outcome"],
+        look_ups=row["look_ups"],
+        looked_at=_time(row["looked_at"]),
+    )
+
+
+def _time(value: Any) -> Any:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _money(minor: Any, asset: str | None) -> Money | None:
+    return Money(int(minor), asset) if minor is not None and asset is not None else None
+
+
+_RELEASE = text("""
+    WITH released AS (
+      UPDATE flows SET attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
+                       due_at = CASE WHEN parked_at IS NULL OR wakes <> :wakes THEN rk_now() + :wait END
+       WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
+      RETURNING id
+    )
+    UPDATE attempts SET outcome = 'released', finished_at = rk_now(), message = :reason
+     WHERE id = :attempt AND EXISTS (SELECT FROM released)
+""")
+
+
+def release(connection: Connection, claim: Claim, *, reason: str, wait: timedelta = timedelta(0)) -> None:
+    """Give a claim back unused. Nothing happens when it is no longer ours."""
+    connection.execute(
+        _RELEASE,
+        {
+            "flow": claim.flow.id,
+            "fence": claim.fence,
+            "attempt": claim.attempt,
+            "wakes": claim.wakes,
+            "reason": reason,
+            "wait": wait,
+        },
+    )
+
+
+_WAKE = text("""
+    UPDATE flows f
+       SET wakes = f.wakes + 1, announced_at = NULL, due_at = least(coalesce(f.due_at, rk_now()), rk_now()),
+           hints = f.hints || h.hints::jsonb
+      FROM (SELECT id, hints FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints) ORDER BY id) h
+     WHERE f.id = h.id AND f.status <> 'closed'
+    RETURNING f.id, f.kind, f.state
+""")
+
+
+def wake(connection: Connection, ids: Sequence[UUID], *, hints: Sequence[Mapping[str, str]] = ()) -> list[Due]:
+    """Make flows due now and raise their wake counters; closed ones are left alone and not given back.
+
+    `hints` goes with `ids`, one each. Lock the rows first, in id order, with `lock`, when there are several.
+    """
+    if not ids:
+        return []
+    said = [json.dumps(dict(hint)) for hint in hints] if hints else ["{}"] * len(ids)
+    rows = connection.execute(_WAKE, {"ids": list(ids), "hints": said})
+    return [(row.id, row.kind, row.state) for row in rows]
+
+
+def lock(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Lock flows in id order; their status by id."""
+    rows = connection.execute(
+        text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(ids)}
+    )
+    return {row.id: row.status for row in rows}
+
+
+def owners(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], UUID]:
+    """Which flow owns each (provider, kind, external id). Served by the primary key of flow_references."""
+    if not keys:
+        return {}
+    rows = connection.execute(
+        text("""
+            SELECT provider, kind, external_id, flow_id FROM flow_references
+             WHERE (provider, kind, external_id) IN (
+               SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:kinds AS text[]), CAST(:ids AS text[])))
+        """),
+        {"providers": [k[0] for k in keys], "kinds": [k[1] for k in keys], "ids": [k[2] for k in keys]},
+    )
+    return {(row.provider, row.kind, row.external_id): row.flow_id for row in rows}
+
+
+_OPEN = text("""
+    WITH taken AS (
+      INSERT INTO flow_references (provider, kind, external_id, flow_id)
+      VALUES (:provider, :kind, :external_id, :id)
+      ON CONFLICT DO NOTHING RETURNING flow_id
+    )
+    SELECT flow_id FROM taken
+""")
+_OPEN_FLOW = text("""
+    INSERT INTO flows (id, kind, state, provider, customer_id, asset, amount, data, hints, due_at)
+    VALUES (:id, :flow_kind, :state, :step_provider,
+            (SELECT customer_id FROM customer_links
+              WHERE provider = :provider AND kind = :link_kind AND external_id = :link_id),
+            :asset, :amount, CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now())
+""")
+_OPENED = text("INSERT INTO transitions (flow_id, from_state, to_state, reason) VALUES (:id, NULL, :state, :reason)")
+
+
+def open_flow(
+    connection: Connection,
+    *,
+    id: UUID,  # noqa: A002 -- the column's own name
+    flow_kind: str,
+    state: str,
+    step_provider: str | None,
+    provider: str,
+    kind: str,
+    external_id: str,
+    link: tuple[str, str],
+    amount: Money | None,
+    data: Mapping[str, Any],
+    hints: Mapping[str, str],
+    reason: str,
+) -> bool:
+    """Open a flow under the provider's own id of the money; False when another transaction has opened it meanwhile.
+
+    Waits for a transaction that is inserting the same reference. The customer is found by the link, null if none.
+    """
+    connection.execute(
+        _OPEN_FLOW,
+        {
+            "id": id,
+            "flow_kind": flow_kind,
+            "state": state,
+            "step_provider": step_provider,
+            "provider": provider,
+            "link_kind": link[0],
+            "link_id": link[1],
+            "asset": amount.asset if amount else None,
+            "amount": amount.minor if amount else None,
+            "data": json.dumps(dict(data)),
+            "hints": json.dumps(dict(hints)),
+        },
+    )
+    names = {"provider": provider, "kind": kind, "external_id": external_id, "id": id}
+    if connection.execute(_OPEN, names).first() is None:
+        connection.execute(text("DELETE FROM flows WHERE id = :id"), {"id": id})
+        return False
+    connection.execute(_OPENED, {"id": id, "state": state, "reason": reason})
+    return True

@@ -1,0 +1,206 @@
+"""The inbox: each event stored once, before anything acts on it. Table `inbox_events`."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from db.sealing import Sealed, Sealer
+
+PLAIN = Sealer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An event at the door: `body` raw as it came, `headers` the few worth keeping, never a secret among them."""
+
+    provider: str
+    event_id: str
+    route: str
+    type: str | None
+    source: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    matched_key: str | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """What tells equal bodies from others."""
+        return hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where an arrival stands in the inbox, and whether it was there before."""
+
+    id: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEvent:
+    """An event taken for handling, its body opened."""
+
+    id: int
+    provider: str
+    event_id: str
+    source: str
+    body: bytes | None
+    attempts: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """What became of an event. `due_in_s` and `waits_for` go with "deferred" only."""
+
+    id: int
+    state: str
+    type: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    flow_id: UUID | None = None
+    due_in_s: float | None = None
+    waits_for: str | None = None
+
+
+_INSERT = text("""
+    INSERT INTO inbox_events (provider, event_id, route, type, source, body, body_key, body_digest, headers,
+                              matched_key)
+    SELECT provider, event_id, route, type, source, body, body_key, body_digest, headers::jsonb, matched_key
+      FROM unnest(CAST(:providers AS text[]), CAST(:event_ids AS text[]), CAST(:routes AS text[]),
+                  CAST(:types AS text[]), CAST(:sources AS text[]), CAST(:bodies AS bytea[]),
+                  CAST(:body_keys AS text[]), CAST(:digests AS bytea[]), CAST(:headers AS text[]), CAST(:matched AS text[]))
+           AS a(provider, event_id, route, type, source, body, body_key, body_digest, headers, matched_key)
+    ON CONFLICT (provider, event_id) DO UPDATE
+       SET duplicates = inbox_events.duplicates + 1, announced_at = NULL,
+           due_at = CASE WHEN inbox_events.due_at IS NOT NULL THEN least(inbox_events.due_at, rk_now()) END
+    RETURNING id, provider, event_id, (xmax = 0) AS fresh
+""")
+
+
+def insert_events(connection: Connection, arrivals: Sequence[Arrival], *, sealer: Sealer = PLAIN) -> list[Stored]:
+    """Store events, each once; the answers stand in the order given.
+
+    A duplicate of an event not yet handled makes it due again. Two arrivals of one id in one call: the second is
+    the duplicate. Locks the rows it meets in the order (provider, event id), so two writers cannot deadlock.
+    Served by the unique index on (provider, event_id).
+    """
+    unique = {(a.provider, a.event_id): a for a in reversed(arrivals)}
+    ordered = [unique[key] for key in sorted(unique)]
+    sealed = [sealer.seal(a.body, context=sealing_context(a.provider, a.digest)) for a in ordered]
+    rows = connection.execute(
+        _INSERT,
+        {
+            "providers": [a.provider for a in ordered],
+            "event_ids": [a.event_id for a in ordered],
+            "routes": [a.route for a in ordered],
+            "types": [a.type for a in ordered],
+            "sources": [a.source for a in ordered],
+            "bodies": [s.data for s in sealed],
+            "body_keys": [s.key for s in sealed],
+            "digests": [a.digest for a in ordered],
+            "headers": [json.dumps(dict(a.headers)) for a in ordered],
+            "matched": [a.matched_key for a in ordered],
+        },
+    )
+    found = {(row.provider, row.event_id): Stored(row.id, duplicate=not row.fresh) for row in rows}
+    answers: list[Stored] = []
+    seen: set[tuple[str, str]] = set()
+    for arrival in arrivals:
+        key = (arrival.provider, arrival.event_id)
+        answers.append(Stored(found[key].id, duplicate=True) if key in seen else found[key])
+        seen.add(key)
+    return answers
+
+
+def sealing_context(provider: str, digest: bytes) -> str:
+    """What a sealed body is bound to: a replay of it, being the same bytes, opens too; another body does not."""
+    return f"{provider}/{digest.hex()}"
+
+
+_TAKE = text("""
+    SELECT id, provider, event_id, source, body, body_key, body_digest, attempts,
+           extract(epoch FROM rk_now() - received_at)::float8 AS age_s
+      FROM inbox_events WHERE id = ANY(:ids) AND due_at <= rk_now()
+     ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+
+
+def take(connection: Connection, ids: Sequence[int], *, sealer: Sealer = PLAIN) -> list[InboxEvent]:
+    """Those of `ids` that are due, locked, in id order; rows another worker has locked are left to it."""
+    return [_event(row, sealer) for row in connection.execute(_TAKE, {"ids": list(ids)}).mappings()]
+
+
+def _event(row: RowMapping, sealer: Sealer) -> InboxEvent:
+    body = None
+    if row["body"] is not None:
+        sealed = Sealed(bytes(row["body"]), row["body_key"])
+        body = sealer.open(sealed, context=sealing_context(row["provider"], bytes(row["body_digest"])))
+    return InboxEvent(
+        id=row["id"],
+        provider=row["provider"],
+        event_id=row["event_id"],
+        source=row["source"],
+        body=body,
+        attempts=row["attempts"],
+        age_s=row["age_s"],
+    )
+
+
+_SETTLE = text("""
+    UPDATE inbox_events e
+       SET state = h.state, type = coalesce(h.type, e.type), reason = h.reason, last_error = h.error,
+           flow_id = coalesce(h.flow_id, e.flow_id), attempts = e.attempts + 1, announced_at = NULL,
+           waits_for = h.waits_for, due_at = rk_now() + make_interval(secs => h.due_in_s),
+           handled_at = CASE WHEN h.due_in_s IS NULL THEN rk_now() END
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:types AS text[]), CAST(:reasons AS text[]),
+                  CAST(:errors AS text[]), CAST(:flows AS uuid[]), CAST(:due_in AS float8[]), CAST(:waits AS text[]))
+           AS h(id, state, type, reason, error, flow_id, due_in_s, waits_for)
+     WHERE e.id = h.id
+""")
+
+
+def settle(connection: Connection, handled: Sequence[Handled]) -> None:
+    """Write what became of taken events; they are locked by `take` already."""
+    if not handled:
+        return
+    connection.execute(
+        _SETTLE,
+        {
+            "ids": [h.id for h in handled],
+            "states": [h.state for h in handled],
+            "types": [h.type for h in handled],
+            "reasons": [h.reason for h in handled],
+            "errors": [h.error for h in handled],
+            "flows": [h.flow_id for h in handled],
+            "due_in": [h.due_in_s for h in handled],
+            "waits": [h.waits_for for h in handled],
+        },
+    )
+
+
+_REFERENCE_WRITTEN = text("""
+    UPDATE inbox_events SET due_at = rk_now(), announced_at = NULL
+     WHERE waits_for = ANY(:keys) AND state = 'deferred'
+    RETURNING id
+""")
+
+
+def reference_written(connection: Connection, keys: Sequence[str]) -> list[int]:
+    """Make deferred events due whose "provider/kind/id" has just been written. Served by ix_inbox_events_waits_for."""
+    if not keys:
+        return []
+    return list(connection.execute(_REFERENCE_WRITTEN, {"keys": list(keys)}).scalars())
+
+
+def count_by_state(connection: Connection) -> dict[str, int]:
+    """Events not handled yet, by state. Served by ix_inbox_events_due."""
+    rows: Any = connection.execute(
+        text("SELECT state, count(*) FROM inbox_events WHERE due_at IS NOT NULL GROUP BY state")
+    )
+    return {row[0]: row[1] for row in rows}
