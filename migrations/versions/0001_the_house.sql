@@ -409,6 +409,14 @@ CREATE TABLE clock_leases (
   expires_at timestamptz NOT NULL
 );
 
+-- The timetable as the leader declares it, so that anyone can tell a silent job from a slow one.
+CREATE TABLE clock_jobs (
+  job text PRIMARY KEY,
+  every interval NOT NULL CHECK (every > interval '0'),
+  term bigint NOT NULL,
+  declared_at timestamptz NOT NULL DEFAULT rk_now()
+);
+
 CREATE TABLE ticks (
   job text NOT NULL,
   slot timestamptz NOT NULL,
@@ -448,10 +456,14 @@ CREATE TABLE polled_objects (
   external_id text NOT NULL,
   digest bytea NOT NULL,
   version integer NOT NULL DEFAULT 1,
+  poll text NOT NULL,                             -- the listing that showed it last
+  subject text NOT NULL DEFAULT '',
+  changed_at timestamptz NOT NULL,                -- the provider's time, by which the listing's window takes it in
   seen_at timestamptz NOT NULL DEFAULT rk_now(),
   PRIMARY KEY (provider, kind, external_id)
-);
-CREATE INDEX ix_polled_objects_seen_at ON polled_objects (seen_at);
+) WITH (fillfactor = 80);
+-- What a walk of a window should show again; when it does not, the listing was cut short.
+CREATE INDEX ix_polled_objects_window ON polled_objects (provider, poll, subject, changed_at);
 
 CREATE TABLE looks (
   provider text NOT NULL,
@@ -461,6 +473,8 @@ CREATE TABLE looks (
   announced_at timestamptz,
   attempts integer NOT NULL DEFAULT 0,
   asks bigint NOT NULL DEFAULT 1,                 -- raised by each asking, so that one during the look is not lost
+  fence bigint NOT NULL DEFAULT 0,
+  claim_until timestamptz,
   PRIMARY KEY (provider, poll, subject)
 );
 CREATE INDEX ix_looks_due ON looks (due_at);
