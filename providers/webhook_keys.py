@@ -17,7 +17,7 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None:
         """The header's value."""
 
-    def __contains__(self, name: object, /) -> bool: ...
+    def __contains__(self, name: str, /) -> bool: ...
 
 
 class SignatureRefused(Exception):

@@ -80,7 +80,7 @@ def _store(engine: Engine, sealer: Sealer) -> Store:
 
     def store(arrivals: Sequence[Arrival]) -> list[Stored]:
         with engine.begin() as connection:
-            return insert_events(connection, number_arrivals(connection, arrivals))
+            return insert_events(connection, number_arrivals(connection, arrivals), sealer=sealer)
 
     return store
 

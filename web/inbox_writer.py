@@ -17,7 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from db.inbox import Arrival, Stored
 from web.metrics import DoorMetrics
 
-Store = Callable[[Sequence[Arrival]], list[Stored]]  # one transaction, committed on return; answers in the order given
+# One transaction, committed on return; answers in the order given, the second of two equal events as a duplicate.
+# It meets its rows in the order of their keys, so that two processes storing the same ones cannot deadlock.
+Store = Callable[[Sequence[Arrival]], list[Stored]]
 Wake = Callable[[Sequence[int]], None]
 NoteKeys = Callable[[Collection[tuple[str, str]]], None]  # (provider, fingerprint) of keys just used
 
@@ -43,10 +45,6 @@ class _Waiting:
         self.done = threading.Event()
         self.given_up = False
         self.stored: Stored | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.arrival.provider, self.arrival.event_id
 
 
 class InboxWriter:
@@ -102,17 +100,23 @@ class InboxWriter:
             thread.join(within.total_seconds())
 
     def _run_thread(self) -> None:
+        """Start the thread if there is none. Called with the lock held. A fork leaves a dead one behind."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="inbox-writer", daemon=True)
             self._thread.start()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            try:
+        batch: list[_Waiting] = []
+        try:
+            while batch := self._next_batch():
                 self._commit([waiting for waiting in batch if not waiting.given_up])
-            finally:  # whatever happened, nobody waits for nothing
-                for waiting in batch:
-                    waiting.done.set()
+        finally:  # should anything end this thread early: nobody waits for nothing, and the next thread takes over
+            with self._changed:
+                self._thread = None
+                if self._queue:
+                    self._run_thread()
+            for waiting in batch:
+                waiting.done.set()
 
     def _next_batch(self) -> list[_Waiting]:
         """All that gathered since the last batch, up to the most; empty when stopping and drained."""
@@ -123,63 +127,53 @@ class InboxWriter:
             return batch
 
     def _commit(self, batch: list[_Waiting]) -> None:
-        first: dict[tuple[str, str], _Waiting] = {}
-        for waiting in batch:
-            first.setdefault(waiting.key, waiting)
-        # Sorted by key, so that two processes writing the same rows wait for each other in one direction only.
-        unique = [first[key] for key in sorted(first)]
-        stored = self._store_all(unique)
-        for waiting in batch:
-            found = stored.get(waiting.key)
-            if found is not None:
-                repeated = waiting is not first[waiting.key]
-                waiting.stored = Stored(found.id, duplicate=True) if repeated else found
-            waiting.done.set()
-        if stored:
-            self._metrics.batch_rows.observe(len(stored))
-            self._after_commit([found.id for found in stored.values()], batch)
-
-    def _store_all(self, unique: list[_Waiting]) -> dict[tuple[str, str], Stored]:
-        if not unique:
-            return {}
+        if not batch:
+            return
         try:
-            rows = self._store([waiting.arrival for waiting in unique])
+            for waiting, stored in zip(batch, self._store([w.arrival for w in batch]), strict=True):
+                waiting.stored = stored
         except Exception as error:  # noqa: BLE001 (any failure of the batch is tried row by row)
             self._metrics.trouble.labels("batch").inc()
-            log.warning("inbox.batch_failed", rows=len(unique), error=type(error).__name__)
-            return self._store_each(unique)
-        return {waiting.key: row for waiting, row in zip(unique, rows, strict=True)}
+            log.warning("inbox.batch_failed", rows=len(batch), error=type(error).__name__)
+            self._commit_each(batch)
+        for waiting in batch:
+            waiting.done.set()  # before the announcement: nobody waits for Redis
+        committed = [waiting for waiting in batch if waiting.stored]
+        if committed:
+            self._metrics.batch_rows.observe(len(committed))
+            self._announce(committed)
+            self._note(committed)
 
-    def _store_each(self, unique: list[_Waiting]) -> dict[tuple[str, str], Stored]:
+    def _commit_each(self, batch: list[_Waiting]) -> None:
         """Row by row, so that a bad row fails alone; until the database itself is what fails."""
-        stored = {}
-        for waiting in unique:
+        for waiting in batch:
             if waiting.given_up:
                 continue
             try:
-                stored[waiting.key] = self._store([waiting.arrival])[0]
+                waiting.stored = self._store([waiting.arrival])[0]
             except _DATABASE_AWAY as error:
-                log.error("inbox.database_away", error=type(error).__name__)  # noqa: TRY400 (its traceback says nothing more)
-                break
+                log.warning("inbox.database_away", error=type(error).__name__)
+                return
             except Exception as error:  # noqa: BLE001 (the row's own fault: it alone is refused)
                 self._metrics.trouble.labels("row").inc()
-                log.error("inbox.row_failed", provider=waiting.arrival.provider, error=type(error).__name__)  # noqa: TRY400 (its message may quote the row)
-        return stored
+                log.warning("inbox.row_failed", provider=waiting.arrival.provider, error=type(error).__name__)
 
-    def _after_commit(self, ids: list[int], batch: list[_Waiting]) -> None:
-        """Announce, and once a minute note which keys are in use. The rows are safe whatever happens here."""
+    def _announce(self, committed: list[_Waiting]) -> None:
+        """One announcement for the batch. The rows are safe and due, whatever becomes of it."""
+        ids = sorted({waiting.stored.id for waiting in committed if waiting.stored})
         try:
             self._wake(ids)
         except Exception as error:  # noqa: BLE001 (the dispatcher announces later what this could not)
             self._metrics.trouble.labels("wake").inc()
             log.warning("inbox.wake_failed", error=type(error).__name__)
+
+    def _note(self, committed: list[_Waiting]) -> None:
+        """Once a minute for each key: it is in use."""
         now = time.monotonic()
-        used = {(waiting.arrival.provider, waiting.arrival.matched_key) for waiting in batch if waiting.stored}
-        due = {
-            (provider, key)
-            for provider, key in used
-            if key is not None and now - self._keys_noted.get((provider, key), -NOTE_KEYS_EVERY_S) >= NOTE_KEYS_EVERY_S
+        used = {
+            (waiting.arrival.provider, key) for waiting in committed if (key := waiting.arrival.matched_key) is not None
         }
+        due = {key for key in used if now - self._keys_noted.get(key, float("-inf")) >= NOTE_KEYS_EVERY_S}
         if not due or self._note_keys is None:
             return
         self._keys_noted.update(dict.fromkeys(due, now))

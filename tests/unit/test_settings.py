@@ -1,0 +1,171 @@
+"""Settings: what a good environment becomes, and how a bad one is told."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from settings import Settings, SettingsError, load, markdown
+from tests.support.door import Signer
+
+NEEDED = {"DATABASE_URL": "postgresql://u:hunter2@db/r", "REDIS_URL": "redis://:hunter2@q/0"}
+DUE = {"DUE_API_KEY": "k1", "DUE_BASE_URL": "https://api.due.network"}
+ALPACA = {
+    "ALPACA_KEY_ID": "id1",
+    "ALPACA_SECRET": "s1",
+    "ALPACA_FIRM_ACCOUNT_ID": "9f0d",
+    "ALPACA_BASE_URL": "https://broker-api.alpaca.markets/",
+}
+AES = base64.b64encode(bytes(32)).decode()
+
+
+def problems(**environ: str) -> dict[str, str]:
+    """What is wrong, by name; it fails when a value shows up anywhere."""
+    with pytest.raises(SettingsError) as caught:
+        load({**NEEDED, **environ})
+    for value in environ.values():
+        if len(value) > 3:
+            reasons = " ".join(problem.reason for problem in caught.value.problems)
+            assert value not in reasons
+    assert caught.value.__cause__ is None
+    return {problem.name: problem.reason for problem in caught.value.problems}
+
+
+class TestGood:
+    def test_the_defaults_suit_production(self) -> None:
+        read = load(NEEDED)
+
+        assert (read.port, read.web_host, read.log_level) == (8000, "0.0.0.0", "info")  # noqa: S104 - the default told
+        assert (read.poll, read.retry_first, read.retry_tries) == (timedelta(minutes=1), timedelta(minutes=1), 3)
+        assert read.receiver_rate_per_source is None
+        assert not read.due.enabled
+        assert not read.alpaca.enabled
+        assert not read.notify.allow_private
+
+    def test_empty_counts_as_unset(self) -> None:
+        assert load({**NEEDED, "PORT": " ", "DUE_API_KEY": ""}) == load(NEEDED)
+
+    def test_credentials_enable_a_provider_and_false_refuses_new_flows(self) -> None:
+        assert load({**NEEDED, **DUE}).due.enabled
+        assert not load({**NEEDED, **DUE, "DUE_ENABLED": "false"}).due.enabled
+
+    def test_receiving_keys_need_no_api_credentials(self) -> None:
+        read = load({**NEEDED, "DUE_WEBHOOK_PUBLIC_KEYS": Signer().setting})
+
+        assert read.due.webhook_public_keys is not None
+        assert read.due.webhook_public_keys[0].value == Signer().der
+        assert not read.due.enabled
+
+    def test_a_list_is_newest_first_with_windows_and_decoded(self) -> None:
+        text = "new@2026-01-02T03:00:00+02:00/, a%2Cb%40c%25@2025-12-31/2026-06-30,@plain%40".replace(",@", ",")
+        keys = load({**NEEDED, **DUE, "DUE_API_KEY": text}).due.api_key
+
+        assert keys is not None
+        assert [key.value.reveal() for key in keys] == ["new", "a,b@c%", "plain@"]
+        assert keys[0].not_before == datetime(2026, 1, 2, 1, tzinfo=UTC)
+        assert keys[0].not_after is None
+        # A date as the end means all of that day.
+        assert keys[1].is_open(datetime(2026, 6, 30, 23, 59, tzinfo=UTC))
+        assert not keys[1].is_open(datetime(2026, 7, 1, tzinfo=UTC))
+
+    def test_every_value_gets_its_type(self) -> None:
+        read = load(
+            {
+                **NEEDED,
+                **ALPACA,
+                "STATE_LIMITS": "due_deposit.received=24h, due_deposit.off_ramp_initiated=90m",
+                "ENCRYPTION_KEYS": f"b:{AES},a:{AES}",
+                "OPS_USERS": "ana:approver:scrypt$1$x:y",
+                "RECEIVER_RATE_PER_SOURCE": "100/second",
+                "NOTIFY_WEBHOOK_URL": "http://127.0.0.1:9/hook",
+                "NOTIFY_WEBHOOK_SECRETS": f"whsec_{AES}",
+                "NOTIFY_ALLOW_PRIVATE": "1",
+                "NOTIFY_APPRISE_URLS": "mailto://a%40b:c@d, json://e",
+            }
+        )
+
+        assert read.alpaca.base_url == "https://broker-api.alpaca.markets"
+        assert read.state_limits == {
+            "due_deposit.received": timedelta(days=1),
+            "due_deposit.off_ramp_initiated": timedelta(minutes=90),
+        }
+        assert [key.id for key in read.encryption_keys or ()] == ["b", "a"]
+        assert read.ops_users is not None
+        assert (read.ops_users[0].name, read.ops_users[0].password_hash.reveal()) == ("ana", "scrypt$1$x:y")
+        assert [address.reveal() for address in read.notify.apprise_urls or ()] == ["mailto://a%40b:c@d", "json://e"]
+
+    def test_no_secret_shows_in_its_representation(self) -> None:
+        read: Settings = load({**NEEDED, **DUE, "DUE_API_KEY": "hunter2", "ENCRYPTION_KEYS": f"a:{AES}"})
+
+        assert "hunter2" not in repr(read)
+        assert repr(bytes(32)) not in repr(read)
+
+
+class TestBad:
+    def test_all_are_told_at_once_with_name_reason_and_example(self) -> None:
+        with pytest.raises(SettingsError) as caught:
+            load({"PORT": "99999"})
+
+        told = str(caught.value)
+        assert "DATABASE_URL: is missing; for example DATABASE_URL=postgresql://" in told
+        assert "REDIS_URL: is missing" in told
+        assert "PORT: must be a whole number from 1 to 65535; for example PORT=8000" in told
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("DATABASE_URL", "mysql://hunter2"),
+            ("REDIS_URL", "http://hunter2"),
+            ("DATABASE_POOLER", "statement"),
+            ("LOG_LEVEL", "loud"),
+            ("PORT", "0"),
+            ("PORT", "٨٠٠٠"),
+            ("POLL_S", "nan"),
+            ("POLL_S", "0"),
+            ("POLL_S", "1e99999999"),
+            ("RETRY_TRIES", "1.5"),
+            ("RETRY_FIRST_S", "a while"),
+            ("RECEIVER_RATE_PER_SOURCE", "0/second"),
+            ("RECEIVER_RATE_PER_SOURCE", "100 per second"),
+            ("STATE_LIMITS", "due_deposit.received:24h"),
+            ("STATE_LIMITS", "received=24h"),
+            ("ENCRYPTION_KEYS", AES),
+            ("ENCRYPTION_KEYS", f"a:{AES[:20]}"),
+            ("ENCRYPTION_KEYS", f"a:{AES},a:{AES}"),
+            ("OPS_USERS", "ana:approver"),
+            ("DUE_ENABLED", "maybe"),
+            ("DUE_BASE_URL", "https://api.due.network/v1"),
+            ("DUE_BASE_URL", "https://user:hunter2@api.due.network"),
+            ("DUE_BASE_URL", "api.due.network"),
+            ("DUE_BASE_URL", "https://api.due.network:port"),
+            ("DUE_WEBHOOK_PUBLIC_KEYS", "!hunter2!"),
+            ("DUE_WEBHOOK_PUBLIC_KEYS", AES),
+            ("DUE_WEBHOOK_PUBLIC_KEYS", Signer().setting + "@2026-01-01"),
+            ("DUE_WEBHOOK_PUBLIC_KEYS", Signer().setting + "@yesterday/"),
+            ("DUE_WEBHOOK_PUBLIC_KEYS", Signer().setting + "@2026-02-01/2026-01-01"),
+            ("DUE_WEBHOOK_PUBLIC_KEYS", Signer().setting + "@9999-12-31/9999-12-31"),
+            ("DUE_LEGACY_WEBHOOK_SECRET", "hunter2@home"),
+            ("NOTIFY_WEBHOOK_SECRETS", "whsec_c2hvcnQ="),
+            ("NOTIFY_WEBHOOK_URL", "ftp://hunter2"),
+        ],
+    )
+    def test_a_malformed_one_stops_the_start(self, name: str, value: str) -> None:
+        assert name in problems(**{name: value})
+
+    def test_an_enabled_provider_must_be_whole(self) -> None:
+        assert set(problems(DUE_ENABLED="true")) == {"DUE_API_KEY", "DUE_BASE_URL"}
+        assert set(problems(DUE_API_KEY="k1")) == {"DUE_BASE_URL"}
+        assert set(problems(**{**ALPACA, "ALPACA_SECRET": ""})) == {"ALPACA_SECRET"}
+        assert set(problems(**{**ALPACA, "ALPACA_KEY_ID": "id2,id1"})) == {"ALPACA_SECRET"}
+
+    def test_a_notified_address_must_be_signed_for_and_private_only_when_permitted(self) -> None:
+        assert set(problems(NOTIFY_WEBHOOK_URL="https://you.example")) == {"NOTIFY_WEBHOOK_SECRETS"}
+        plain = problems(NOTIFY_WEBHOOK_URL="http://you.example", NOTIFY_WEBHOOK_SECRETS=f"whsec_{AES}")
+        assert set(plain) == {"NOTIFY_WEBHOOK_URL"}
+
+
+def test_the_committed_page_is_what_the_code_makes() -> None:
+    committed = Path(__file__).parents[2] / "docs" / "settings.md"
+
+    assert committed.read_text() == markdown(), "run: python -m settings > docs/settings.md"
