@@ -1,0 +1,68 @@
+"""What is due: selected and stamped `announced_at` in one statement, so that two dispatchers announce a row once.
+
+Each query takes the rows due longest first, skips rows that somebody has locked, and leaves alone for 15 s what was
+announced since it became due. A row is work whether or not its announcement arrives.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection, TextClause, text
+
+_AGAIN: Final = """(announced_at IS NULL OR announced_at < due_at
+                  OR announced_at <= (SELECT rk_now()) - interval '15 seconds')"""
+
+# A provider whose breaker is open or which is paused would turn the work away: it waits unannounced.
+_REACHABLE: Final = """NOT EXISTS (
+           SELECT FROM provider_gates g
+            WHERE g.provider = due_row.provider
+              AND (g.paused OR (g.breaker = 'open' AND g.open_until > (SELECT rk_now()))))"""
+
+
+def _query(table: str, key: str, result: str, *conditions: str) -> TextClause:
+    """Stamp the rows of `table` that are due and meet every condition. All parts are constants of this file."""
+    also = "".join(f"\n         AND {condition}" for condition in (_AGAIN, *conditions))
+    same = " AND ".join(f"t.{column} = d.{column}" for column in key.split(", "))
+    return text(f"""
+      WITH due AS (
+        SELECT {key} FROM {table} AS due_row
+         WHERE due_at <= (SELECT rk_now()){also}
+         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
+      )
+      UPDATE {table} t SET announced_at = rk_now() FROM due d WHERE {same}
+      RETURNING {result}
+    """)  # noqa: S608 -- built from constants above
+
+
+_FLOWS: Final = _query("flows", "id", "t.id, t.kind, t.state", "attempt_id IS NULL", _REACHABLE)
+_EVENTS: Final = _query("inbox_events", "id", "t.id")
+_TICKS: Final = _query("ticks", "job, slot", "t.job, t.slot")
+_LOOKS: Final = _query("looks", "provider, poll, subject", "t.provider, t.poll, t.subject", _REACHABLE)
+_NOTIFICATIONS: Final = _query("notifications", "id", "t.id")
+
+
+def flows(connection: Connection, *, limit: int) -> Sequence[tuple[UUID, str, str]]:
+    """Due flows nobody has claimed, of providers that can be reached: id, kind, state. Served by ix_flows_due."""
+    return [(row.id, row.kind, row.state) for row in connection.execute(_FLOWS, {"limit": limit})]
+
+
+def events(connection: Connection, *, limit: int) -> Sequence[int]:
+    """Inbox events that are due. Served by ix_inbox_events_due."""
+    return list(connection.execute(_EVENTS, {"limit": limit}).scalars())
+
+
+def ticks(connection: Connection, *, limit: int) -> Sequence[tuple[str, datetime]]:
+    """Ticks that are due: job and slot. A claimed one is due again when its lease ends. Served by ix_ticks_due."""
+    return [(row.job, row.slot) for row in connection.execute(_TICKS, {"limit": limit})]
+
+
+def looks(connection: Connection, *, limit: int) -> Sequence[tuple[str, str, str]]:
+    """Looks that are due at providers that can be reached: provider, poll, subject. Served by ix_looks_due."""
+    return [(row.provider, row.poll, row.subject) for row in connection.execute(_LOOKS, {"limit": limit})]
+
+
+def notifications(connection: Connection, *, limit: int) -> Sequence[UUID]:
+    """Notifications to be delivered. Served by ix_notifications_due."""
+    return list(connection.execute(_NOTIFICATIONS, {"limit": limit}).scalars())
