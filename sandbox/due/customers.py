@@ -191,8 +191,9 @@ class CustomerRoutes(Routes):
         """A standing conversion rule for the caller."""
         account, body = account_of_caller(self.world, active=True), json_body()
         wanted = fields(body, "destination", "schemaIn", "railOut", "currencyOut", "reference")
-        places = (*self.world.due.recipients.values(), *self.world.due.wallets.values())
-        if not any(one.id == wanted["destination"] and one.owner_id == account.id for one in places):
+        due, destination = self.world.due, wanted["destination"]
+        place = due.recipients.get(destination) or due.wallets.get(destination)
+        if place is None or place.owner_id != account.id:
             raise not_found("destination")
         mine = owned(self.world, self.world.due.virtual_accounts.values())
         if any(one.key == wanted["reference"] for one in mine):
