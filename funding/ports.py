@@ -147,6 +147,7 @@ class Finding:
     """One object a listing showed: what a poll hands to the inbox.
 
     `digest_of` holds the fields `interpret` reads, in a fixed order; only when it changes is the finding news.
+    `event_id` is the provider's own id of an event, when the finding is one: a webhook of that id is the same event.
     """
 
     kind: str
@@ -154,6 +155,7 @@ class Finding:
     changed_at: datetime
     digest_of: str
     body: bytes  # the object as JSON, as an inbox event of source "poll" carries it
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
