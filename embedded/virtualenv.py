@@ -28,7 +28,7 @@ STAMP = "rampkeeper-stamp"  # inside .venv: says what it was made from, once it 
 UNFINISHED = "rampkeeper-unfinished"  # inside .venv: being made or changed; if nobody is at it, it was cut short
 PATIENCE = timedelta(seconds=4)  # between two lines of progress
 NO_INDEX = """\
-The packages could not be fetched. Is the network reachable? pip asks https://pypi.org unless told otherwise: by
+The packages could not be fetched. Is the network reachable? pip asks the public package index unless told otherwise by
 PIP_INDEX_URL, PIP_FIND_LINKS or a pip.conf, all of which are honoured here. Run the same command again afterwards."""
 
 

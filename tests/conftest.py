@@ -13,6 +13,7 @@ import sqlalchemy
 
 from embedded.leash import end_with_parent
 from embedded.services import Services
+from tests.support.browser import BROWSER_MISSING, find_browser
 from tests.support.databases import Databases
 from tests.support.servers import Servers
 
@@ -34,6 +35,21 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if servers := config.stash.get(SERVERS, None):
         servers.stop()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Page tests need a browser; where it is expected, its absence is a failure."""
+    if item.get_closest_marker("browser") and find_browser() is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"{BROWSER_MISSING}: install chromium and chromedriver, as .ci/run does", pytrace=False)
+        pytest.skip(BROWSER_MISSING)
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Count tests skipped for want of a browser apart, so that the closing line says so."""
+    if report.skipped and BROWSER_MISSING in str(report.longrepr):
+        return BROWSER_MISSING, "b", "SKIPPED (no browser)"
+    return None
 
 
 @pytest.fixture(scope="session")
