@@ -387,6 +387,7 @@ CREATE TABLE notifications (
 CREATE UNIQUE INDEX uq_notifications_cause ON notifications (flow_id, type, cause, channel) NULLS NOT DISTINCT;
 CREATE INDEX ix_notifications_due ON notifications (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ix_notifications_happened_at ON notifications (happened_at, id);
+CREATE INDEX ix_notifications_undelivered ON notifications (channel, state, happened_at) WHERE state IN ('held', 'exhausted');
 
 CREATE TABLE notification_attempts (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
