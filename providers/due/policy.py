@@ -1,0 +1,16 @@
+"""Due's rules, each with where it comes from."""
+
+from datetime import timedelta
+from typing import Final
+
+from funding.policy import Policy
+
+POLICY: Final = Policy(
+    provider="due",
+    key_lifetime=None,  # Due docs: no Idempotency-Key is documented; in va_auto we create nothing there
+    can_look_up=False,  # POST /v1/transfers takes no reference of ours
+    assumed_rate_per_minute=100,  # a third party's notes (rail_service); Due itself states none
+    rate_documented=False,
+    overlap=timedelta(minutes=10),  # ours: what a listing's dates filter on (creation, presumably) is not stated
+)
+PER_SECOND: Final = 20  # the same notes: bursts of 20 a second

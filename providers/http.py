@@ -1,0 +1,300 @@
+"""One provider's HTTP: a call, its total deadline, its credentials, and the error it comes to.
+
+Nothing here retries, follows a redirect, reads the environment or keeps a cookie.
+"""
+
+import http.client
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol, TypeVar
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter
+
+from funding.errors import (
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+    UnexpectedAnswer,
+)
+from providers import guards
+from providers.answers import Answer, Classify, error_for
+from providers.credentials import Credential, Keyring
+from providers.fields import WrongShape, parse_json
+from providers.transport import TrackedAdapter, Wire, carrying
+from providers.watchdog import Watchdog
+
+Loaded = TypeVar("Loaded")
+DEADLINE: Final = timedelta(seconds=20)
+LARGEST_BODY: Final = 16 * 1024 * 1024  # bytes, unpacked: a page of a listing is far below it
+_CHUNK: Final = 64 * 1024
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+
+
+class CallGate(Protocol):
+    """What is asked once before a call, and told how it went (`providers.gate.Gate`)."""
+
+    def admit(self) -> None:
+        """Let the call go out. Raises: ProviderThrottled, ProviderUnavailable: not now; nothing was sent."""
+        ...
+
+    def settle(self, error: BaseException | None) -> None:
+        """The admitted call ended so: None for an answer. Never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallReport:
+    """One finished call, for the counters: `outcome` is "ok" or the error's class, `seconds` the whole call."""
+
+    provider: str
+    operation: str
+    outcome: str
+    seconds: float
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call. `operation` names it in counters; `creates` says that a lost answer may hide an effect."""
+
+    operation: str
+    method: str
+    path: str
+    params: Mapping[str, str] | None = None
+    body: str | None = None
+    headers: Mapping[str, str] | None = None
+    creates: bool = False
+
+
+class ProviderClient:
+    """Calls one provider, from many threads.
+
+    `credentials` come newest first; after a 401 the next is tried, and the one that worked is remembered and told to
+    `key_used` by fingerprint. `transport` replaces the sockets, for simulations: it gets each prepared request after
+    the last check, and a `requests.ConnectTimeout` it raises means that nothing was sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        base_url: str,
+        credentials: Sequence[Credential],
+        gate: CallGate,
+        threads: int,
+        deadline: timedelta = DEADLINE,
+        largest_body: int = LARGEST_BODY,
+        classify: Classify | None = None,
+        key_used: Callable[[str], None] | None = None,
+        report: Callable[[CallReport], None] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        transport: BaseAdapter | None = None,
+    ) -> None:
+        self.provider = provider
+        self._base_url = base_url.rstrip("/")
+        self._keys = Keyring(credentials, used=key_used)
+        self._gate = gate
+        self._deadline = deadline
+        self._largest_body = largest_body
+        self._classify = classify
+        self._report = report
+        self._clock = clock
+        self._asks_itself = transport is not None  # a foreign transport knows nothing of the last check
+        self._watchdog = Watchdog()
+        self._transport = transport or TrackedAdapter(threads=threads)
+
+    def call(self, request: Request, load: Callable[[Any], Loaded]) -> Loaded:
+        """Make one call and read its JSON answer with `load`, which raises WrongShape for what it cannot read.
+
+        Raises: ProviderUnavailable (not sent, or a read without an answer), ProviderThrottled, OutcomeUnknown (a
+        creating call whose effect may exist), NotFound, ProviderRejected, Misconfigured, UnexpectedAnswer (a read in
+        another shape than documented), and what the check before sending raises.
+        """
+        with self._admitted(request) as wire:
+            with self._watchdog.watch(wire, seconds=wire.left()):
+                answer = self._exchange(request, wire)
+            return self._loaded(request, answer, load)
+
+    @contextmanager
+    def stream(self, request: Request, *, silence: timedelta) -> Iterator["Stream"]:
+        """Open an endless answer: its headers must come within the deadline, then bytes at least every `silence`.
+
+        Raises: as `call` does for a read.
+        """
+        with self._admitted(request) as wire:
+            with self._watchdog.watch(wire, seconds=wire.left()):
+                response = self._accepted(request, wire, silence)
+            stream = Stream(self.provider, response, wire)
+        try:
+            yield stream
+        finally:
+            response.close()
+
+    def close(self) -> None:
+        """Close idle connections and end the deadlines' thread."""
+        self._transport.close()
+        self._watchdog.close()
+
+    @contextmanager
+    def _admitted(self, request: Request) -> Iterator[Wire]:
+        """Ask the gate, and tell it and the counters how the call ended."""
+        began = time.monotonic()
+        self._gate.admit()
+        try:
+            yield Wire(ask=guards.ask, until=began + self._deadline.total_seconds())
+        except BaseException as error:
+            self._ended(request, began, error)
+            raise
+        self._ended(request, began, None)
+
+    def _ended(self, request: Request, began: float, error: BaseException | None) -> None:
+        self._gate.settle(error)
+        if self._report is not None:
+            outcome = "ok" if error is None else type(error).__name__
+            status = error.status if isinstance(error, ProviderError) else None
+            seconds = time.monotonic() - began
+            self._report(
+                CallReport(
+                    provider=self.provider,
+                    operation=request.operation,
+                    outcome=outcome,
+                    seconds=seconds,
+                    status=status,
+                )
+            )
+
+    def _exchange(self, request: Request, wire: Wire) -> Answer:
+        """Send with one credential after the other until one is taken. A 401 had no effect, whatever was asked."""
+        for credential in self._keys.in_order():
+            response = self._send(request, wire, credential, wire.left())
+            try:
+                answer = self._read(request, response, wire)
+            finally:
+                response.close()
+            if answer.status != requests.codes.unauthorized:
+                self._keys.worked(credential)
+                break
+        return answer
+
+    def _accepted(self, request: Request, wire: Wire, silence: timedelta) -> requests.Response:
+        """The open answer to the first credential that is taken. Raises: the error of any answer but 200."""
+        for credential in self._keys.in_order():
+            response = self._send(request, wire, credential, silence.total_seconds())
+            if response.status_code == requests.codes.ok:
+                self._keys.worked(credential)
+                return response
+            try:
+                answer = self._read(request, response, wire)
+            finally:
+                response.close()
+            if answer.status != requests.codes.unauthorized:
+                break
+        raise self._error(request, answer)
+
+    def _send(self, request: Request, wire: Wire, credential: Credential, read_timeout: float) -> requests.Response:
+        """Headers of the answer, the body still to be read."""
+        wire.sent = False
+        prepared = requests.Request(
+            request.method,
+            self._base_url + request.path,
+            params=request.params,
+            data=None if request.body is None else request.body.encode(),
+            headers=self._headers(request, credential),
+        ).prepare()
+        try:
+            if self._asks_itself:
+                wire.leaving()
+            with carrying(wire):
+                # The transport itself, not a session: no redirects, no cookies, nothing read from the environment.
+                return self._transport.send(
+                    prepared, stream=True, timeout=(wire.left(), read_timeout), verify=True, proxies={}
+                )
+        except _BROKEN as error:
+            raise self._broken(request, wire, error) from error
+
+    def _headers(self, request: Request, credential: Credential) -> dict[str, str]:
+        body = {} if request.body is None else {"Content-Type": "application/json"}
+        return {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "rampkeeper",
+            **body,
+            **(request.headers or {}),
+            **credential.headers,
+        }
+
+    def _read(self, request: Request, response: requests.Response, wire: Wire) -> Answer:
+        body = bytearray()
+        try:
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > self._largest_body:
+                    raise self._unreadable(request, "an answer larger than we take", response.status_code)
+        except _BROKEN as error:
+            raise self._broken(request, wire, error) from error
+        if wire.late:  # cut short, an answer without a length looks whole
+            raise self._broken(request, wire, None)
+        return Answer(response.status_code, response.headers, bytes(body))
+
+    def _loaded(self, request: Request, answer: Answer, load: Callable[[Any], Loaded]) -> Loaded:
+        if not answer.ok:
+            raise self._error(request, answer)
+        try:
+            return load(parse_json(answer.body))
+        except WrongShape as error:
+            raise self._unreadable(request, str(error), answer.status, answer.request_id) from error
+
+    def _error(self, request: Request, answer: Answer) -> ProviderError:
+        return error_for(
+            answer,
+            provider=self.provider,
+            creates=request.creates,
+            now=self._clock(),
+            classify=self._classify,
+            secrets=self._keys.secrets,
+        )
+
+    def _unreadable(self, request: Request, why: str, status: int, request_id: str | None = None) -> ProviderError:
+        """An answer that says nothing: after a creating call the effect may exist all the same."""
+        kind = OutcomeUnknown if request.creates else UnexpectedAnswer
+        message = f"{self.provider} answered {request.operation} in a shape we do not know: {why}"
+        return kind(message, provider=self.provider, status=status, request_id=request_id)
+
+    def _broken(self, request: Request, wire: Wire, error: Exception | None) -> ProviderError:
+        """The connection failed us: before anything left, the call did not happen; after that, who knows."""
+        unsent = not wire.sent or (self._asks_itself and isinstance(error, requests.ConnectTimeout))
+        late = wire.late or isinstance(error, requests.Timeout)
+        why = "no whole answer in time" if late else f"the connection failed ({type(error).__name__})"
+        if unsent:
+            return ProviderUnavailable(f"{request.operation} was not sent: {why}", provider=self.provider)
+        kind = OutcomeUnknown if request.creates else ProviderUnavailable
+        return kind(f"{request.operation} was sent: {why}", provider=self.provider)
+
+
+class Stream:
+    """An open endless answer. `close` may be called from any thread: the reader then sees its end."""
+
+    def __init__(self, provider: str, response: requests.Response, wire: Wire) -> None:
+        self._provider = provider
+        self._response = response
+        self._wire = wire
+
+    def chunks(self) -> Iterator[bytes]:
+        """Bytes as they come. Raises: ProviderUnavailable: silence, a broken connection, or closed by us."""
+        try:
+            while chunk := self._response.raw.read1(_CHUNK, decode_content=True):
+                yield chunk
+        except _BROKEN as error:
+            why = "closed" if self._wire.late else f"silent or broken ({type(error).__name__})"
+            raise ProviderUnavailable(f"the stream is {why}", provider=self._provider) from error
+        if self._wire.late:
+            raise ProviderUnavailable("the stream is closed", provider=self._provider)
+
+    def close(self) -> None:
+        """End the stream now."""
+        self._wire.cut()

@@ -1,0 +1,196 @@
+"""The sockets under a call: known to it from the first moment, so that they can be cut, and told when bytes leave."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+Ask = Callable[[], None]
+
+_current = threading.local()
+_handles = threading.Lock()  # a number closed by one thread and given out again must not be shut down by another
+
+
+class Wire:
+    """One call as its sockets see it.
+
+    `sent` is true from the moment the first byte may have left. `late` is true once it has been cut for its deadline.
+    """
+
+    def __init__(self, *, ask: Ask, until: float) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self.until = until  # on the monotonic clock
+        self.sent = False
+        self.late = False
+        self.finished = False
+
+    def left(self) -> float:
+        """Seconds until the deadline, never below a millisecond (zero would mean "do not wait" to a socket)."""
+        return max(self.until - time.monotonic(), 0.001)
+
+    def hold(self, handle: socket.socket) -> None:
+        """This socket now carries the call. One that comes after the cut is cut at once."""
+        with self._lock:
+            self._socket = handle
+            late = self.late
+        if late:
+            _shut_down(handle)
+
+    def leaving(self) -> None:
+        """Bytes are about to leave: ask once for each request. Raises: whatever the check raises; nothing was sent."""
+        self._ask()
+        self.sent = True
+
+    def cut(self) -> None:
+        """End the call now, from any thread: whoever reads or writes its socket sees the end of it."""
+        with self._lock:
+            self.late = True
+            handle = self._socket
+        if handle is not None:
+            _shut_down(handle)
+
+
+@contextmanager
+def carrying(wire: Wire) -> Iterator[None]:
+    """Within the block, connections used by this thread belong to `wire`."""
+    _current.wire = wire
+    try:
+        yield
+    finally:
+        _current.wire = None
+
+
+class _Tracked(HTTPConnection):
+    """A connection that tells the wire it carries which socket it uses and when it sends."""
+
+    _handle: socket.socket | None = None
+    _asked = False
+
+    def _new_conn(self) -> socket.socket:
+        wire: Wire | None = getattr(_current, "wire", None)
+        if wire is None:
+            return super()._new_conn()
+        failure: OSError = OSError("no address")
+        for family, kind, protocol, _, address in self._addresses(wire):
+            sock = socket.socket(family, kind, protocol)
+            # A handle of our own on the same connection: TLS takes the first one over, in the middle of its handshake.
+            handle = sock.dup()
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(wire.left())
+                sock.connect(address)
+            except OSError as error:
+                failure = error
+                sock.close()
+                _close(handle)
+                continue
+            self._handle = handle
+            wire.hold(handle)
+            return sock
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, "no connection in time") from failure
+        raise NewConnectionError(self, "no connection") from failure
+
+    def _addresses(self, wire: Wire) -> list[Any]:
+        """Look the name up within the deadline: the system's resolver knows none, so a thread waits for it."""
+        answers: list[Any] = []
+        failures: list[OSError] = []
+
+        def look_up() -> None:
+            try:
+                answers.extend(socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM))
+            except OSError as error:
+                failures.append(error)
+
+        if _is_address(self._dns_host):
+            look_up()
+        else:
+            resolver = threading.Thread(target=look_up, name="resolver", daemon=True)
+            resolver.start()
+            resolver.join(wire.left())
+        if failures:
+            raise NameResolutionError(self.host, self, socket.gaierror(*failures[0].args)) from failures[0]
+        if not answers:
+            raise ConnectTimeoutError(self, "the name was not resolved in time")
+        return answers
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """A new request on this connection: the check is asked again before its first byte."""
+        self._asked = False
+        wire: Wire | None = getattr(_current, "wire", None)
+        if wire is not None and self._handle is not None:
+            wire.hold(self._handle)
+        super().request(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        """Connect if that has not happened yet, ask, and only then let bytes go."""
+        wire: Wire | None = getattr(_current, "wire", None)
+        if self.sock is None:
+            self.connect()
+        if wire is not None and not self._asked:
+            wire.leaving()
+            self._asked = True
+        super().send(data)
+
+    def close(self) -> None:
+        """Close the connection and our handle on it."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            _close(handle)
+        super().close()
+
+
+class _TrackedPlain(_Tracked):
+    """Over plain TCP, for loopback."""
+
+
+class _TrackedTls(_Tracked, HTTPSConnection):
+    """Over TLS."""
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _TrackedPlain
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TrackedTls
+
+
+class TrackedAdapter(HTTPAdapter):
+    """requests' transport over tracked connections: no retries, and a pool as large as there are threads."""
+
+    def __init__(self, *, threads: int) -> None:
+        super().__init__(pool_connections=2, pool_maxsize=threads, max_retries=0, pool_block=False)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool, of our connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+
+
+def _shut_down(handle: socket.socket) -> None:
+    with _handles, suppress(OSError):  # not connected yet, or closed already: then there is nothing to end
+        handle.shutdown(socket.SHUT_RDWR)
+
+
+def _close(handle: socket.socket) -> None:
+    with _handles:
+        handle.close()
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host.strip("[]"))
+            return True
+    return False
