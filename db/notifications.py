@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -58,3 +58,153 @@ def insert(connection: Connection, rows: Sequence[NewNotification]) -> list[UUID
         if inserted is not None:
             new.append(inserted)
     return new
+
+
+# Delivery ------------------------------------------------------------------------------------------
+
+LEASE: Final = timedelta(seconds=90)  # far above the deadline of a sending; a lost worker's claim runs out with it
+
+# A channel whose receiver said "gone" sends nothing, and what came in since is held with the rest.
+_HOLD_ONE: Final = text("""
+    UPDATE notifications n SET state = 'held', due_at = NULL, last_error = :why
+    WHERE n.id = :id AND n.state = 'due' AND n.due_at <= rk_now()
+      AND EXISTS (SELECT FROM notifications h WHERE h.state = 'held' AND h.channel = n.channel)
+    RETURNING n.id
+""")
+
+_CLAIM: Final = text("""
+    UPDATE notifications
+    SET fence = fence + 1, attempts = attempts + 1, due_at = rk_now() + :lease, claim_until = rk_now() + :lease
+    WHERE id = :id AND state = 'due' AND due_at <= rk_now()
+    RETURNING id, flow_id, type, channel, data, happened_at, attempts, fence, rk_now() AS now
+""")
+
+_REACHED: Final = text("""
+    SELECT answer FROM notification_attempts WHERE notification_id = :id ORDER BY id DESC LIMIT :attempts
+""")
+
+_NOTE_ATTEMPT: Final = text("""
+    INSERT INTO notification_attempts (notification_id, status, error, took_ms, answer)
+    VALUES (:id, :status, :error, :took_ms, :answer)
+""")
+
+_RECORD: Final = text("""
+    UPDATE notifications
+    SET state = :state, due_at = CASE WHEN :state = 'due' THEN rk_now() + CAST(:wait AS interval) END,
+        announced_at = NULL, claim_until = NULL, last_status = :status, last_error = :error,
+        delivered_at = CASE WHEN :state = 'delivered' THEN rk_now() ELSE delivered_at END
+    WHERE id = :id AND fence = :fence AND state = 'due'
+    RETURNING id
+""")
+
+# Those being sent right now are left to their own records: two records that hold each other's rows would lock.
+_HOLD_CHANNEL: Final = text("""
+    UPDATE notifications SET state = 'held', due_at = NULL, last_error = :why
+    WHERE id IN (
+      SELECT id FROM notifications
+      WHERE due_at IS NOT NULL AND channel = :channel AND (claim_until IS NULL OR claim_until <= rk_now())
+      ORDER BY id FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+_RESUME: Final = text("""
+    UPDATE notifications
+    SET state = 'due', due_at = rk_now(), announced_at = NULL, attempts = 0, claim_until = NULL, fence = fence + 1
+    WHERE id IN (SELECT id FROM notifications WHERE state = 'held' AND channel = :channel ORDER BY id FOR UPDATE)
+    RETURNING id
+""")
+
+_RESEND: Final = text("""
+    UPDATE notifications
+    SET state = 'due', due_at = rk_now(), announced_at = NULL, attempts = 0, claim_until = NULL, fence = fence + 1
+    WHERE id = :id RETURNING id
+""")
+
+HELD: Final = "its receiver answered 410: held until someone resumes the channel"
+
+State = Literal["due", "delivered", "exhausted", "held"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedNotification:
+    """One message to send now. `attempt` counts from 1; `earlier_answers` are what those before it noted."""
+
+    id: UUID
+    flow_id: UUID | None
+    type: str
+    channel: Channel
+    data: Mapping[str, Any]
+    happened_at: datetime
+    attempt: int
+    fence: int
+    now: datetime
+    earlier_answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How an attempt ended: the state that follows, and `wait` until the next one when that is due."""
+
+    state: State
+    wait: timedelta = timedelta(0)
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+    took_ms: int = 0
+
+
+def claim(connection: Connection, notification_id: UUID) -> ClaimedNotification | None:
+    """Take a due message for the length of a lease; None: not due, taken, over, or its channel is held.
+
+    Locks that row. The primary key finds it; ix_notifications_undelivered tells whether the channel is held.
+    """
+    if connection.execute(_HOLD_ONE, {"id": notification_id, "why": HELD}).first():
+        return None
+    row = connection.execute(_CLAIM, {"id": notification_id, "lease": LEASE}).one_or_none()
+    if row is None:
+        return None
+    found = connection.execute(_REACHED, {"id": row.id, "attempts": row.attempts - 1})
+    return ClaimedNotification(
+        id=row.id,
+        flow_id=row.flow_id,
+        type=row.type,
+        channel=row.channel,
+        data=row.data,
+        happened_at=row.happened_at,
+        attempt=row.attempts,
+        fence=row.fence,
+        now=row.now,
+        earlier_answers=tuple(answer for answer in found.scalars() if answer),
+    )
+
+
+def record(connection: Connection, claimed: ClaimedNotification, ended: Ended) -> bool:
+    """Write how it ended; False: someone else holds the message since, so only the attempt is noted.
+
+    Ended as held, every due message of the channel is held with it. Locks the row, then those rows in id order,
+    skipping what others hold. Served by the primary key and ix_notifications_due.
+    """
+    said = {"id": claimed.id, "status": ended.status, "error": ended.error}
+    connection.execute(_NOTE_ATTEMPT, {**said, "took_ms": ended.took_ms, "answer": ended.answer})
+    ours = connection.execute(_RECORD, {**said, "fence": claimed.fence, "state": ended.state, "wait": ended.wait})
+    if ours.first() is None:
+        return False
+    if ended.state == "held":
+        connection.execute(_HOLD_CHANNEL, {"channel": claimed.channel, "why": HELD})
+    return True
+
+
+def resume(connection: Connection, channel: Channel) -> list[UUID]:
+    """Let a held channel go on: everything held is due now, with the whole schedule before it. Gives their ids.
+
+    Locks those rows in id order. Served by ix_notifications_undelivered.
+    """
+    return list(connection.execute(_RESUME, {"channel": channel}).scalars())
+
+
+def resend(connection: Connection, notification_id: UUID) -> bool:
+    """Send a message again, whatever became of it, under its own id. False: there is none.
+
+    An attempt under way is noted but decides nothing any more. Locks the row, found by the primary key.
+    """
+    return connection.execute(_RESEND, {"id": notification_id}).first() is not None
