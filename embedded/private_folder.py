@@ -17,7 +17,8 @@ from pathlib import Path
 
 from embedded.guardian import Guardian
 
-NOBODY = 65534  # where the user database has no such name
+STAND_INS = ("nobody", "daemon")
+WAYS = "run as an ordinary user, or set DATABASE_URL and REDIS_URL"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - we make a folder of our own there
 MEMORY_DISK_ROOM_BYTES = 2 << 30  # less room, as in many containers, and the data goes to the ordinary disk
 
@@ -52,6 +53,7 @@ def make_private_folder(
     Raises: EmbeddedError naming each place tried and why it would not do.
     """
     if os.geteuid() != 0:
+        _need_a_name()
         path = _name(guardian, Path(tempfile.gettempdir()))
         path.mkdir(mode=0o700)
         data = _make_data(guardian, path, None, in_memory=in_memory)
@@ -74,7 +76,7 @@ def make_private_folder(
     raise EmbeddedError(
         "started by root, the database server has to run as the user 'nobody', and no temporary folder allows that ("
         + "; ".join(refusals)
-        + "). Run as an ordinary user, point TMPDIR to a folder all may enter, or set DATABASE_URL and REDIS_URL."
+        + f"): point TMPDIR to a folder all may enter, {WAYS}"
     )
 
 
@@ -91,11 +93,23 @@ def log_tail(log: Path, lines: int = 12) -> str:
 
 
 def _nobody() -> tuple[int, int]:
+    """The user to run as in place of root; it must have a name, for initdb looks it up."""
+    for name in STAND_INS:
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return entry.pw_uid, entry.pw_gid
+    raise EmbeddedError(
+        f"PostgreSQL must not run as root, and this machine has no user {' or '.join(STAND_INS)}: {WAYS}"
+    )
+
+
+def _need_a_name() -> None:
     try:
-        entry = pwd.getpwnam("nobody")
+        pwd.getpwuid(os.geteuid())
     except KeyError:
-        return NOBODY, NOBODY
-    return entry.pw_uid, entry.pw_gid
+        raise EmbeddedError(
+            f"PostgreSQL's initdb needs a user with a name, and {os.geteuid()} has none: {WAYS}"
+        ) from None
 
 
 def _places() -> list[Path]:

@@ -41,7 +41,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Page tests need a browser; where it is expected, its absence is a failure."""
     if item.get_closest_marker("browser") and find_browser() is None:
         if os.environ.get("CI"):
-            pytest.fail(f"{BROWSER_MISSING}: install chromium and chromedriver, as .ci/run does", pytrace=False)
+            pytest.fail("no browser: install chromium and chromedriver, as .ci/run does", pytrace=False)
         pytest.skip(BROWSER_MISSING)
 
 
