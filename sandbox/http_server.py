@@ -36,7 +36,11 @@ class HttpServer:
         self._app = app
         self._listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
+        try:
+            self._listener.bind(("127.0.0.1", port))
+        except OSError:
+            self._listener.close()
+            raise
         self._listener.listen(1024)
         self.port: int = self._listener.getsockname()[1]
         self.stopping = threading.Event()
@@ -166,7 +170,8 @@ class _Exchange:
             environ[key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"] = value.strip()
 
     def _read_body(self, environ: dict[str, Any]) -> bytes:
-        if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        # Unpacked here, so the app must not hear of it: it would look for an end that is gone.
+        if "chunked" not in environ.pop("HTTP_TRANSFER_ENCODING", "").lower():
             length = int(environ.get("CONTENT_LENGTH") or 0)
             if not 0 <= length <= _BODY_LIMIT:
                 raise _Malformed

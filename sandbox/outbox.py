@@ -130,8 +130,10 @@ class Outbox:
             self.counts["answered"] += 1
             return
         self.counts["failed"] += 1
+        if event.delivered:
+            return
         event.last_error = "no answer" if status is None else f"answered {status}"
-        if not event.delivered and event.attempts <= len(RETRY_AFTER):
+        if event.attempts <= len(RETRY_AFTER):
             wait = RETRY_AFTER[event.attempts - 1] / self._time_scale
             self._push(_Waiting(event, self._world.now() + wait))
 

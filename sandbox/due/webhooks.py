@@ -77,7 +77,7 @@ class WebhookRoutes(Routes):
         self._endpoint(endpoint_id)
         events = [event for event in self.world.outbox.events.get(endpoint_id, []) if event.listed]
         if request.args.get("onlyFailed", "").lower() in {"true", "1"}:
-            events = [event for event in events if event.attempts and not event.delivered]
+            events = [event for event in events if event.last_error is not None]
         page, following = paged(self.world, events)
         return reply({"items": [self._logged(event) for event in page], "next": following})
 
