@@ -1,11 +1,21 @@
 """Breaks: disagreements with a provider or with ourselves, one row each. Tables `breaks`, `break_history`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
 from funding.outcomes import BreakFound
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A break's id and what was news about it: "opened", "reopened", or None when it was open already."""
+
+    id: UUID
+    what: str | None
+
 
 _FOUND = text("""
     WITH seen AS (
@@ -19,11 +29,13 @@ _FOUND = text("""
       RETURNING id, (xmax = 0) AS fresh, opened_at
     ), reopened AS (
       SELECT b.id FROM breaks b JOIN seen s ON s.id = b.id WHERE b.status = 'closed'
+    ), told AS (
+      INSERT INTO break_history (break_id, what)
+      SELECT id, CASE WHEN fresh THEN 'opened' ELSE 'reopened' END FROM seen
+       WHERE fresh OR id IN (SELECT id FROM reopened)
+      RETURNING what
     )
-    INSERT INTO break_history (break_id, what)
-    SELECT id, CASE WHEN fresh THEN 'opened' ELSE 'reopened' END FROM seen
-     WHERE fresh OR id IN (SELECT id FROM reopened)
-    RETURNING break_id, what
+    SELECT seen.id, (SELECT what FROM told) AS what FROM seen
 """)
 _CLOSE_OF_FLOW = text("""
     WITH closed AS (
@@ -42,8 +54,8 @@ def open_break(
     found_by: str,
     flow: UUID | None = None,
     event: int | None = None,
-) -> str | None:
-    """Write a break down: "opened", "reopened", or None when it was open already. Unique by (provider, type, subject)."""
+) -> Opened:
+    """Write a break down, once by (provider, type, subject); seen again it is reopened if it was closed."""
     row = connection.execute(
         _FOUND,
         {
@@ -60,8 +72,8 @@ def open_break(
             "asset": found.amount.asset if found.amount else None,
             "action": found.suggested_action,
         },
-    ).first()
-    return row.what if row else None
+    ).one()
+    return Opened(row.id, row.what)
 
 
 def close_breaks_of_flow(

@@ -25,28 +25,34 @@ class Claim:
     session: UUID
     fence: int
     wakes: int
+    has_letter: bool  # a dead letter of this flow is open or being replayed
+    has_breaks: bool
 
 
 _CLAIM = text("""
-    WITH claimed AS (
-      UPDATE flows f
-         SET fence = f.fence + 1, attempt_id = :attempt, session_id = :session, claimed_at = rk_now(),
-             claim_until = rk_now() + :hard_limit, announced_at = NULL
+    WITH was AS (
+      SELECT id, snoozed_attempt_id FROM flows f
        WHERE f.id = :flow AND f.kind = :kind AND f.state = ANY(:states) AND f.attempt_id IS NULL
          AND f.due_at <= rk_now()
          AND EXISTS (SELECT FROM worker_sessions s WHERE s.id = :session AND s.ended_at IS NULL AND s.dead_at IS NULL)
+         FOR UPDATE
+    ), claimed AS (
+      UPDATE flows f
+         SET fence = f.fence + 1, attempt_id = :attempt, session_id = :session, claimed_at = rk_now(),
+             claim_until = rk_now() + :hard_limit, announced_at = NULL, snoozed_attempt_id = NULL
+        FROM was WHERE f.id = was.id
       RETURNING f.*
     ), reused AS (
       UPDATE attempts a
          SET id = :attempt, step = :step, fence = c.fence, session_id = :session, claims = a.claims + 1,
              started_at = rk_now(), finished_at = NULL, outcome = NULL, error = NULL, message = NULL
-        FROM claimed c WHERE a.id = c.snoozed_attempt_id
+        FROM claimed c JOIN was ON was.id = c.id WHERE a.id = was.snoozed_attempt_id
     ), fresh AS (
       INSERT INTO attempts (id, flow_id, step, visit, number, fence, session_id)
       SELECT :attempt, c.id, :step, c.visit, c.tries + 1, c.fence, :session
-        FROM claimed c WHERE c.snoozed_attempt_id IS NULL
+        FROM claimed c JOIN was ON was.id = c.id WHERE was.snoozed_attempt_id IS NULL
     )
-    SELECT c.*, rk_now() AS now, set_config('synchronous_commit', 'off', true),
+    SELECT c.*, rk_now() AS now, CASE WHEN :quick THEN set_config('synchronous_commit', 'off', true) END,
            (SELECT json_agg(json_build_array(r.provider, r.kind, r.external_id) ORDER BY r.created_at, r.external_id)
               FROM flow_references r WHERE r.flow_id = c.id) AS refs,
            (SELECT json_agg(json_build_array(l.provider, l.kind, l.external_id, l.attributes) ORDER BY l.created_at)
@@ -55,18 +61,28 @@ _CLAIM = text("""
               SELECT DISTINCT ON (call) key, call, generation, request, born_at, sends, settle_from, outcome, look_ups,
                      looked_at
                 FROM intentions WHERE flow_id = c.id AND step = :step AND visit = c.visit
-               ORDER BY call, generation DESC) i) AS intentions
+               ORDER BY call, generation DESC) i) AS intentions,
+           EXISTS (SELECT FROM dead_letters d
+                    WHERE d.flow_id = c.id AND d.status IN ('open', 'replaying')) AS has_letter,
+           EXISTS (SELECT FROM breaks b WHERE b.flow_id = c.id AND b.status = 'open') AS has_breaks
       FROM claimed c
 """)
 
 
 def claim(
-    connection: Connection, flow: UUID, step: Step, *, attempt: UUID, session: UUID, hard_limit: timedelta
+    connection: Connection,
+    flow: UUID,
+    step: Step,
+    *,
+    attempt: UUID,
+    session: UUID,
+    hard_limit: timedelta,
+    quick: bool,
 ) -> Claim | None:
     """Take hold of a due flow for one attempt; None when it is done, not due, or someone else's.
 
-    One statement by primary key, locking that row. The commit does not wait for the disk: nothing is created
-    before an intention is written, and that commit waits for this one too.
+    One statement by primary key, locking that row. With `quick` the commit does not wait for the disk: nothing is
+    created before an intention is written, and that commit waits for this one too.
     """
     row = (
         connection.execute(
@@ -79,6 +95,7 @@ def claim(
                 "attempt": attempt,
                 "session": session,
                 "hard_limit": hard_limit,
+                "quick": quick,
             },
         )
         .mappings()
@@ -86,7 +103,15 @@ def claim(
     )
     if row is None:
         return None
-    return Claim(flow=_snapshot(row), attempt=attempt, session=session, fence=row["fence"], wakes=row["wakes"])
+    return Claim(
+        flow=_snapshot(row),
+        attempt=attempt,
+        session=session,
+        fence=row["fence"],
+        wakes=row["wakes"],
+        has_letter=row["has_letter"],
+        has_breaks=row["has_breaks"],
+    )
 
 
 def _snapshot(row: RowMapping) -> Snapshot:
@@ -271,3 +296,15 @@ def open_flow(
         return False
     connection.execute(_OPENED, {"id": id, "state": state, "reason": reason})
     return True
+
+
+_NEWS_AFTER_END = text("""
+    SELECT CAST(:at AS timestamptz) > f.closed_at AND NOT (f.hints ? :status)
+           AND NOT coalesce(f.data -> 'ends_with', '[]') ? :status AS news
+      FROM flows f WHERE f.id = :flow
+""")
+
+
+def is_news_after_end(connection: Connection, flow: UUID, status: str, at: datetime | None) -> bool:
+    """Whether a closed flow hears something it did not end with, later than its end."""
+    return bool(connection.execute(_NEWS_AFTER_END, {"flow": flow, "status": status, "at": at}).scalar())

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from db.sealing import Sealed, Sealer
+from db.sealing import CannotOpen, Sealed, Sealer
 
 PLAIN = Sealer()
 
@@ -43,13 +43,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEvent:
-    """An event taken for handling, its body opened."""
+    """An event taken for handling, its body opened; `unreadable` says why it could not be."""
 
     id: int
     provider: str
     event_id: str
     source: str
-    body: bytes | None
+    body: bytes
+    unreadable: str | None
     attempts: int
     age_s: float
 
@@ -74,7 +75,8 @@ _INSERT = text("""
     SELECT provider, event_id, route, type, source, body, body_key, body_digest, headers::jsonb, matched_key
       FROM unnest(CAST(:providers AS text[]), CAST(:event_ids AS text[]), CAST(:routes AS text[]),
                   CAST(:types AS text[]), CAST(:sources AS text[]), CAST(:bodies AS bytea[]),
-                  CAST(:body_keys AS text[]), CAST(:digests AS bytea[]), CAST(:headers AS text[]), CAST(:matched AS text[]))
+                  CAST(:body_keys AS text[]), CAST(:digests AS bytea[]), CAST(:headers AS text[]),
+                  CAST(:matched AS text[]))
            AS a(provider, event_id, route, type, source, body, body_key, body_digest, headers, matched_key)
     ON CONFLICT (provider, event_id) DO UPDATE
        SET duplicates = inbox_events.duplicates + 1, announced_at = NULL,
@@ -137,16 +139,22 @@ def take(connection: Connection, ids: Sequence[int], *, sealer: Sealer = PLAIN) 
 
 
 def _event(row: RowMapping, sealer: Sealer) -> InboxEvent:
-    body = None
-    if row["body"] is not None:
+    body, unreadable = b"", None
+    if row["body"] is None:
+        unreadable = "its body was cleared before it was handled"
+    else:
         sealed = Sealed(bytes(row["body"]), row["body_key"])
-        body = sealer.open(sealed, context=sealing_context(row["provider"], bytes(row["body_digest"])))
+        try:
+            body = sealer.open(sealed, context=sealing_context(row["provider"], bytes(row["body_digest"])))
+        except CannotOpen:
+            unreadable = "no key at hand opens its stored body"
     return InboxEvent(
         id=row["id"],
         provider=row["provider"],
         event_id=row["event_id"],
         source=row["source"],
         body=body,
+        unreadable=unreadable,
         attempts=row["attempts"],
         age_s=row["age_s"],
     )

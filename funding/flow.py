@@ -23,7 +23,7 @@ class ImpossibleMove(RampkeeperError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One idempotent piece of a flow. `provider` is whom it mainly speaks to; `creates`: it may make something there."""
+    """One idempotent piece of a flow. `provider` is whom it mainly speaks to; `creates`: it may make things there."""
 
     flow: str
     name: str

@@ -1,4 +1,4 @@
-"""What must hold on a deposit's way: readings compared with what is known, and the breaks that follow when they differ."""
+"""What must hold on a deposit's way: readings compared with what is known, and the breaks when they differ."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,6 +27,7 @@ RANK: Final = {
     TransferStatus.FAILED: 5,
 }
 OVER: Final = frozenset(status for status, rank in RANK.items() if rank >= RANK[TransferStatus.REFUND_SUBMITTED])
+REFUNDS: Final = [TransferStatus.REFUND_SUBMITTED, TransferStatus.REFUND_PROCESSED, TransferStatus.CANCELED]
 GONE: Final = frozenset(
     {
         JournalStatus.REJECTED,
@@ -128,7 +129,7 @@ def same_journal(journal: CashJournal, order: JournalOrder) -> None:
             break_type="amount_differs",
             ours=str(order.amount),
             theirs=str(journal.amount),
-            suggested_action="compare the journal at Alpaca with this deposit, have the wrong one reversed, then replay",
+            suggested_action="compare the journal at Alpaca with this deposit, have it reversed there, then replay",
         )
 
 

@@ -31,6 +31,8 @@ from funding.snapshot import Reference, Snapshot
 
 
 class State(StrEnum):
+    """Where a deposit is: the names operators see."""
+
     RECEIVED = "received"  # an event names money at Due; nothing read yet
     OFF_RAMP_INITIATED = "off_ramp_initiated"  # Due has the money and is converting it
     OFF_RAMP_COMPLETED = "off_ramp_completed"  # the dollars have left Due
@@ -102,7 +104,7 @@ def follow_transfer(flow: Snapshot, call: Call) -> Outcome:
                 at=at,
                 through=through,
                 entries=(*entries, rules.returned(transfer.id, transfer.source, flow.customer, at)),
-                data=known,
+                data={**known, "ends_with": checks.REFUNDS},
                 amount=transfer.source,
                 reason=f"Due says {transfer.raw_status}",
                 notifications=(Notification(type="deposit.returned", text="The deposit was returned to its sender."),),
@@ -113,7 +115,7 @@ def follow_transfer(flow: Snapshot, call: Call) -> Outcome:
                 at=checks.time_of(flow, TransferStatus.FAILED, transfer),
                 through=through,
                 entries=entries,
-                data=known,
+                data={**known, "ends_with": [TransferStatus.FAILED]},
                 amount=transfer.source,
                 reason="Due says failed",
                 notifications=(Notification(type="deposit.failed", text="The deposit could not be paid out."),),

@@ -1,0 +1,70 @@
+"""A provider's shared gate: pause and breaker. Table `provider_gates`, one row a provider, made when first needed."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+from db.engine import UnitOfWork
+from providers.breaker import GateState
+
+_READ = text("""
+    SELECT paused, breaker, failures, greatest(coalesce(open_until, rk_now()) - rk_now(), interval '0') AS wait
+      FROM provider_gates WHERE provider = :provider
+""")
+_OPENED = text("""
+    INSERT INTO provider_gates (provider, breaker, failures, open_until)
+    VALUES (:provider, 'open', :failures, rk_now() + CAST(:open_for AS interval))
+    ON CONFLICT (provider) DO UPDATE
+       SET breaker = 'open', failures = :failures, open_until = rk_now() + CAST(:open_for AS interval),
+           changed_at = rk_now()
+""")
+_CLOSED = text("""
+    UPDATE provider_gates SET breaker = 'closed', failures = 0, open_until = NULL, changed_at = rk_now()
+     WHERE provider = :provider AND breaker <> 'closed'
+""")
+_PROBE = text("""
+    UPDATE provider_gates
+       SET breaker = 'probing', open_until = rk_now() + CAST(:lease AS interval), changed_at = rk_now()
+     WHERE provider = :provider AND breaker <> 'closed' AND open_until <= rk_now()
+""")
+_PAUSE = text("""
+    INSERT INTO provider_gates (provider, paused, paused_reason, paused_by) VALUES (:provider, true, :reason, :by)
+    ON CONFLICT (provider) DO UPDATE
+       SET paused = true, paused_reason = :reason, paused_by = :by, changed_at = rk_now()
+     WHERE NOT provider_gates.paused
+""")
+
+
+def pause(connection: Connection, provider: str, *, reason: str, by: str) -> bool:
+    """Stop asking a provider until somebody resumes it; False when it was paused already: the first reason stays."""
+    return connection.execute(_PAUSE, {"provider": provider, "reason": reason, "by": by}).rowcount == 1
+
+
+class GateRows:
+    """The shared rows, each act in a short transaction of its own. Shape: `providers.breaker.GateStore`."""
+
+    def __init__(self, begin: UnitOfWork) -> None:
+        self._begin = begin
+
+    def read(self, provider: str) -> GateState:
+        """The row, or a closed gate when there is none."""
+        with self._begin() as connection:
+            row = connection.execute(_READ, {"provider": provider}).first()
+        if row is None:
+            return GateState()
+        return GateState(paused=row.paused, breaker=row.breaker, failures=row.failures, wait=row.wait)
+
+    def opened(self, provider: str, *, open_for: timedelta, failures: int) -> None:
+        """Open the breaker for so long from now."""
+        with self._begin() as connection:
+            connection.execute(_OPENED, {"provider": provider, "open_for": open_for, "failures": failures})
+
+    def closed(self, provider: str) -> None:
+        """Close it."""
+        with self._begin() as connection:
+            connection.execute(_CLOSED, {"provider": provider})
+
+    def probe(self, provider: str, *, lease: timedelta) -> bool:
+        """Take the one probe: true for exactly one caller until its lease has passed."""
+        with self._begin() as connection:
+            return connection.execute(_PROBE, {"provider": provider, "lease": lease}).rowcount == 1

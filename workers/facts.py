@@ -1,0 +1,137 @@
+"""What each fact of an event does: open a flow, wake one, wait for one, ask for a look, post cash."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from db import breaks, flows, ledger, looks
+from db.inbox import Handled, InboxEvent
+from funding.facts import CashArrived, Changed, Ignored, LookDue, Opening, Reading
+from funding.flow import CLOSED, Flow
+from funding.ids import new_id
+from funding.ledger.due_deposit import cash_arrived
+from funding.outcomes import BreakFound
+
+DEFER_FIRST: Final = timedelta(seconds=2)
+DEFER_CEILING: Final = timedelta(minutes=10)
+DEFER_AT_MOST: Final = timedelta(days=1)
+
+Key = tuple[str, str, str]  # provider, kind, external id
+
+
+class Batch:
+    """The events of one transaction. `hints` gathers the flows to wake and what was said of each."""
+
+    def __init__(self, connection: Connection, table: Mapping[str, Flow]) -> None:
+        self._connection = connection
+        self._table = table
+        self._owners: dict[Key, UUID] = {}
+        self._statuses: dict[UUID, str] = {}
+        self.hints: dict[UUID, dict[str, str]] = {}
+        self.looks: list[Key] = []
+
+    def find_owners(self, keys: Sequence[Key]) -> None:
+        """Find and lock, in id order, the flows that own these objects."""
+        self._owners = flows.owners(self._connection, keys)
+        self._statuses = flows.lock(self._connection, sorted(set(self._owners.values())))
+
+    def apply(self, event: InboxEvent, reading: Reading) -> Handled:
+        """Do what one event says; how it stands afterwards."""
+        handled = Handled(id=event.id, state="handled", type=reading.type)
+        for fact in reading.facts:
+            match fact:
+                case Changed():
+                    handled = self._changed(event, reading, fact)
+                case LookDue(poll=poll, subject=subject):
+                    looks.ask(self._connection, event.provider, poll, subject)
+                    self.looks.append((event.provider, poll, subject))
+                case CashArrived(activity=activity, amount=amount, at=at):
+                    ledger.post(self._connection, None, (cash_arrived(event.provider, activity, amount, at),))
+                case Ignored(reason=reason):
+                    handled = Handled(id=event.id, state="ignored", type=reading.type, reason=reason)
+        return handled
+
+    def _changed(self, event: InboxEvent, reading: Reading, fact: Changed) -> Handled:
+        key = (event.provider, fact.kind, fact.id)
+        owner = self._owners.get(key)
+        if owner is None:
+            if fact.opening is None:
+                return self._nobodys(event, reading, fact)
+            owner = self._open(event, fact, fact.opening)
+            self._owners[key] = owner
+        if self._statuses.get(owner) == CLOSED:
+            self._after_the_end(event, fact, owner)
+        else:
+            said = {fact.status: fact.at.isoformat()} if fact.at else {}
+            self.hints.setdefault(owner, {}).update(said)
+        return Handled(id=event.id, state="handled", type=reading.type, flow_id=owner)
+
+    def _open(self, event: InboxEvent, fact: Changed, opening: Opening) -> UUID:
+        """Open the flow of an object nobody owns yet; when another worker was quicker, its flow."""
+        machine = self._table[opening.flow_kind]
+        step = machine.step_of(machine.start)
+        flow = new_id()
+        opened = flows.open_flow(
+            self._connection,
+            id=flow,
+            flow_kind=machine.name,
+            state=str(machine.start),
+            step_provider=step.provider if step else None,
+            provider=event.provider,
+            kind=fact.kind,
+            external_id=fact.id,
+            link=(opening.link_kind, opening.link_id),
+            amount=opening.amount,
+            data=opening.data,
+            hints={},
+            reason=f"{event.source} {event.event_id}",
+        )
+        if not opened:
+            key = (event.provider, fact.kind, fact.id)
+            flow = flows.owners(self._connection, [key])[key]
+        self._statuses.update(flows.lock(self._connection, [flow]))
+        return flow
+
+    def _nobodys(self, event: InboxEvent, reading: Reading, fact: Changed) -> Handled:
+        """Nobody owns the object. One we may be creating right now is waited for, up to a day."""
+        subject = f"{fact.kind} {fact.id}"
+        if not fact.ours:
+            return Handled(id=event.id, state="ignored", type=reading.type, reason=f"no flow follows {subject}")
+        if event.age_s > DEFER_AT_MOST.total_seconds():
+            found = BreakFound(
+                provider=event.provider,
+                type="unmatched_event",
+                subject=subject,
+                ours="none of our flows made it",
+                theirs=f"{subject} is {fact.status}",
+                suggested_action=f"find out who made it at {event.provider}",
+            )
+            breaks.open_break(self._connection, found, found_by="ingest", event=event.id)
+            reason = "no flow of ours has made it within a day"
+            return Handled(id=event.id, state="ignored", type=reading.type, reason=reason)
+        wait = min(DEFER_FIRST * (1 << min(event.attempts, 16)), DEFER_CEILING)
+        return Handled(
+            id=event.id,
+            state="deferred",
+            type=reading.type,
+            reason=f"no flow owns this {fact.kind} yet",
+            due_in_s=wait.total_seconds(),
+            waits_for=f"{event.provider}/{fact.kind}/{fact.id}",
+        )
+
+    def _after_the_end(self, event: InboxEvent, fact: Changed, flow: UUID) -> None:
+        """A closed flow hears something new: people look at it."""
+        if not flows.is_news_after_end(self._connection, flow, fact.status, fact.at):
+            return
+        found = BreakFound(
+            provider=event.provider,
+            type="state_differs",
+            subject=f"{fact.kind} {fact.id}",
+            ours="closed",
+            theirs=fact.status,
+            suggested_action=f"compare the {fact.kind} at {event.provider} with the closed flow",
+        )
+        breaks.open_break(self._connection, found, found_by="ingest", flow=flow, event=event.id)

@@ -1,0 +1,190 @@
+"""The runner: claim, call, record. The one place that knows how; no transaction is open during a call."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from db import flows, recording
+from db.engine import UnitOfWork
+from db.flows import Claim
+from db.intentions import ClaimedIntentions
+from db.recording import Standing
+from dispatch.wake import Wake
+from funding.calls import Call, Ports
+from funding.errors import StaleClaim
+from funding.flow import Flow, Step
+from funding.outcomes import Outcome
+from workers.recorder import Recorded, Recorder
+from workers.session import Session
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_LIMIT: Final = timedelta(seconds=30)
+CUT_OFF_TRIES: Final = 20  # a record whose commit was cut off asks what became of it this often, a quarter second apart
+CUT_OFF_WAIT_S: Final = 0.25
+
+
+class Doors(Protocol):
+    """How many threads of this process may be inside one provider (`providers.gate.Gate` of each)."""
+
+    def try_enter(self, provider: str) -> bool:
+        """Take a place; False when all are taken."""
+        ...
+
+    def leave(self, provider: str) -> None:
+        """Give it back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs steps for this process's session."""
+
+    begin: UnitOfWork
+    flows: Mapping[str, Flow]
+    ports: Ports
+    session: Session
+    recorder: Recorder
+    wake: Wake
+    doors: Doors
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self, kind: str, state: str, flow: UUID) -> None:
+        """Run a flow from that state until it waits. A flow that has moved on, or is someone else's, is left alone."""
+        step = self.flows[kind].step_of(state)
+        if step is None:
+            return
+        if step.provider is not None and not self.doors.try_enter(step.provider):
+            return  # the row stays due; another process, or this one in 15 s, takes it
+        try:
+            self.session.claiming()
+            with self.begin() as connection:
+                claim = self._claim(connection, flow, step, quick=True)
+            while claim is not None:
+                claim = self._step(claim)
+        finally:
+            if step.provider is not None:
+                self.doors.leave(step.provider)
+
+    def _claim(self, connection: Connection, flow: UUID, step: Step, *, quick: bool) -> Claim | None:
+        return flows.claim(
+            connection,
+            flow,
+            step,
+            attempt=uuid4(),
+            session=self.session.id,
+            hard_limit=self._limit(step),
+            quick=quick,
+        )
+
+    def _step(self, claim: Claim) -> Claim | None:
+        """One attempt. The next claim, when the flow goes straight on with the same provider."""
+        step = self.flows[claim.flow.kind].step_of(claim.flow.state)
+        if step is None:
+            raise StaleClaim(f"{claim.flow.kind}.{claim.flow.state} has no step")
+        call = self._call(claim, step)
+        try:
+            answer: Outcome | Exception = step.act(claim.flow, call)
+        except StaleClaim as stale:
+            self._release(claim, str(stale))
+            return None
+        except SQLAlchemyError:
+            # Our own database failed us before anything was sent: nothing is charged to the flow.
+            self._release(claim, "our database could not be reached")
+            return None
+        except Exception as error:  # noqa: BLE001 -- whatever a step raises becomes an outcome of its attempt
+            answer = error
+        self.session.claiming()
+        recorded = self._record(claim, step, answer, call)
+        self._announce(claim, step, answer, recorded)
+        return recorded.next_claim
+
+    def _call(self, claim: Claim, step: Step) -> Call:
+        provider = step.provider or ""
+        policy = self.ports.policies.get(provider)
+        return Call(
+            flow=claim.flow,
+            step=step.name,
+            ports=self.ports,
+            intentions=ClaimedIntentions(
+                self.begin,
+                claim,
+                step=step.name,
+                provider=provider,
+                deadline=policy.deadline if policy else self._limit(step),
+            ),
+        )
+
+    def _record(self, claim: Claim, step: Step, answer: Outcome | Exception, call: Call) -> Recorded:
+        def go_on(connection: Connection, standing: Standing) -> Claim | None:
+            following = self.flows[standing.kind].step_of(standing.state)
+            if following is None or following.provider not in {None, step.provider}:
+                return None
+            return self._claim(connection, claim.flow.id, following, quick=False)
+
+        for _ in range(CUT_OFF_TRIES):
+            try:
+                return self.recorder.record(claim, step, answer, call.results, go_on)
+            except DBAPIError as error:
+                if not error.connection_invalidated and not _passing(error):
+                    if isinstance(answer, Exception):
+                        raise
+                    # The database refused the answer itself (a balance below zero, a value it cannot hold): a bug.
+                    answer = error
+                    continue
+                log.warning("record.cut_off", flow=str(claim.flow.id), attempt=str(claim.attempt))
+                outcome = self._became_of(claim)
+                if outcome is not None:
+                    return Recorded(None)
+        log.error("record.given_up", flow=str(claim.flow.id), consequence="the claim is freed and the step made again")
+        return Recorded(None)
+
+    def _became_of(self, claim: Claim) -> str | None:
+        """Whether a record whose commit was cut off stands: its own attempt row says so."""
+        for _ in range(CUT_OFF_TRIES):
+            try:
+                with self.begin() as connection:
+                    return recording.outcome_of(connection, claim.attempt)
+            except SQLAlchemyError:
+                self.sleep(CUT_OFF_WAIT_S)
+        return None
+
+    def _release(self, claim: Claim, reason: str) -> None:
+        try:
+            with self.begin() as connection:
+                flows.release(connection, claim, reason=reason)
+        except SQLAlchemyError:
+            log.warning("claim.not_released", flow=str(claim.flow.id), consequence="the leader frees it")
+
+    def _announce(self, claim: Claim, step: Step, answer: Outcome | Exception, recorded: Recorded) -> None:
+        if recorded.standing is None:
+            log.warning("step.late", flow=str(claim.flow.id), step=step.actor_name)
+        elif isinstance(answer, Exception):
+            log.info("step.failed", flow=str(claim.flow.id), step=step.actor_name, error=type(answer).__name__)
+        else:
+            log.info(
+                "step.done",
+                flow=str(claim.flow.id),
+                step=step.actor_name,
+                answer=type(answer).__name__,
+                state=recorded.standing.state,
+            )
+        self.wake.flows(recorded.flows)
+        self.wake.events(recorded.events)
+        self.wake.notifications(recorded.notifications)
+
+    def _limit(self, step: Step) -> timedelta:
+        policy = self.ports.policies.get(step.provider or "")
+        return policy.hard_limit if policy else DEFAULT_LIMIT
+
+
+def _passing(error: DBAPIError) -> bool:
+    """Deadlocks and serialization failures: nothing was written, the same record may be made again."""
+    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01", "55P03"}
