@@ -50,6 +50,7 @@ def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
+    # Libraries speak of their own workings: from warnings up, and of more only when debugging.
     root.setLevel(max(least, logging.WARNING) if least > logging.DEBUG else logging.INFO)
 
 
@@ -76,7 +77,6 @@ def report_errors(dsn: str | None, *, process: str) -> None:
         return
     sentry_sdk.init(
         dsn,
-        send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
         before_send=_strip_event,

@@ -19,7 +19,8 @@ from db.sealing import Sealer
 from providers.receiving import ReceivingKeys, routes
 from settings import Settings
 from web import problems
-from web.inbox_writer import InboxWriter, NoteKeys, Store, Wake
+from web.announcer import Announcer, Wake
+from web.inbox_writer import InboxWriter, NoteKeys, Store
 from web.metrics import DoorMetrics
 from web.receiver import Receiver
 from web.status import FleetMetrics, status_pages
@@ -35,7 +36,7 @@ def create_app(
     wake: Wake,
     fleet_metrics: FleetMetrics | None = None,
 ) -> Flask:
-    """The WSGI application. Its writer thread starts with the first event, and `stop(app)` ends it.
+    """The WSGI application. Its threads start with the first event, and `stop(app)` ends them.
 
     `engine` and `redis` belong to the caller; `wake` announces stored events and `fleet_metrics` reads the whole
     fleet's figures for /metrics.
@@ -43,8 +44,12 @@ def create_app(
     app = Flask("web", static_folder=None)
     app.url_map.merge_slashes = False  # a webhook is never redirected: its sender might not follow
     metrics = DoorMetrics()
+    announcer = Announcer(wake, metrics=metrics)
     writer = InboxWriter(
-        _store(engine, Sealer(settings.encryption_keys or ())), wake, metrics=metrics, note_keys=_note_keys(engine)
+        _store(engine, Sealer(settings.encryption_keys or ())),
+        announcer.announce,
+        metrics=metrics,
+        note_keys=_note_keys(engine),
     )
     keys = ReceivingKeys(
         due_public_keys=settings.due.webhook_public_keys or (),
@@ -72,6 +77,7 @@ def create_app(
     app.register_error_handler(HTTPException, _http_problem)
     app.register_error_handler(Exception, _bug)
     app.extensions["inbox_writer"] = writer
+    app.extensions["announcer"] = announcer
     return app
 
 
@@ -94,9 +100,11 @@ def _note_keys(engine: Engine) -> NoteKeys:
 
 
 def stop(app: Flask) -> None:
-    """Commit what is waiting and end the writer thread."""
+    """Commit and announce what is waiting, end the threads."""
     writer: InboxWriter = app.extensions["inbox_writer"]
+    announcer: Announcer = app.extensions["announcer"]
     writer.stop()
+    announcer.stop()
 
 
 def _http_problem(error: HTTPException) -> Response:

@@ -20,7 +20,7 @@ from web.metrics import DoorMetrics
 # One transaction, committed on return; answers in the order given, the second of two equal events as a duplicate.
 # It meets its rows in the order of their keys, so that two processes storing the same ones cannot deadlock.
 Store = Callable[[Sequence[Arrival]], list[Stored]]
-Wake = Callable[[Sequence[int]], None]
+Announce = Callable[[Sequence[int]], None]  # must not wait: the next commit would
 NoteKeys = Callable[[Collection[tuple[str, str]]], None]  # (provider, fingerprint) of keys just used
 
 PATIENCE: Final = timedelta(seconds=5)  # how long a request waits for its commit
@@ -48,23 +48,23 @@ class _Waiting:
 
 
 class InboxWriter:
-    """Hands arrivals to `store` in batches, then announces them by `wake`.
+    """Hands arrivals to `store` in batches, then their ids to `announce`.
 
-    `wake` and `note_keys` come after the answer: what they raise is logged and counted, never told to the sender.
+    `announce` and `note_keys` come after the answer; a note that fails is logged and counted, never told to the sender.
     The thread starts with the first arrival, in whichever process that is, and starts again should it ever die.
     """
 
     def __init__(
         self,
         store: Store,
-        wake: Wake,
+        announce: Announce,
         *,
         metrics: DoorMetrics,
         note_keys: NoteKeys | None = None,
         patience: timedelta = PATIENCE,
     ) -> None:
         self._store = store
-        self._wake = wake
+        self._announce = announce
         self._note_keys = note_keys
         self._metrics = metrics
         self._patience_s = patience.total_seconds()
@@ -137,11 +137,11 @@ class InboxWriter:
             log.warning("inbox.batch_failed", rows=len(batch), error=type(error).__name__)
             self._commit_each(batch)
         for waiting in batch:
-            waiting.done.set()  # before the announcement: nobody waits for Redis
+            waiting.done.set()
         committed = [waiting for waiting in batch if waiting.stored]
         if committed:
             self._metrics.batch_rows.observe(len(committed))
-            self._announce(committed)
+            self._announce(sorted({waiting.stored.id for waiting in committed if waiting.stored}))
             self._note(committed)
 
     def _commit_each(self, batch: list[_Waiting]) -> None:
@@ -157,15 +157,6 @@ class InboxWriter:
             except Exception as error:  # noqa: BLE001 (the row's own fault: it alone is refused)
                 self._metrics.trouble.labels("row").inc()
                 log.warning("inbox.row_failed", provider=waiting.arrival.provider, error=type(error).__name__)
-
-    def _announce(self, committed: list[_Waiting]) -> None:
-        """One announcement for the batch. The rows are safe and due, whatever becomes of it."""
-        ids = sorted({waiting.stored.id for waiting in committed if waiting.stored})
-        try:
-            self._wake(ids)
-        except Exception as error:  # noqa: BLE001 (the dispatcher announces later what this could not)
-            self._metrics.trouble.labels("wake").inc()
-            log.warning("inbox.wake_failed", error=type(error).__name__)
 
     def _note(self, committed: list[_Waiting]) -> None:
         """Once a minute for each key: it is in use."""

@@ -9,11 +9,16 @@ from multiprocessing.util import Finalize
 from typing import Any, Final
 
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server import MPServer
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from db.engine import make_engine
 from dispatch import logs
+from dispatch.broker import make_broker, make_client
+from dispatch.wake import Wake
 from settings import Settings, SettingsError, load
 from web.app import create_app, stop
 
@@ -21,7 +26,7 @@ STOP_WITHIN_S: Final = 20  # requests under way; a platform's own patience is 30
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT; exit 2 when a setting is bad."""
+    """Serve until SIGTERM or SIGINT; exit 1, with every bad setting named, when one is."""
     settings = _settings()
     logs.configure(settings.log_level)
     server = MPServer(
@@ -33,7 +38,8 @@ def main() -> None:
         blocking_threads=settings.web_threads,
         backlog=2048,
         websockets=False,
-        log_enabled=False,
+        log_level=LogLevels.error,
+        log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},  # into ours
         workers_kill_timeout=STOP_WITHIN_S,
     )
     server.serve(target_loader=build, wrap_loader=False)
@@ -50,8 +56,10 @@ def build() -> Callable[..., Any]:
         pool=settings.database_pool,
         transaction_pooler=settings.database_pooler == "transaction",
     )
-    redis = Redis.from_url(settings.redis_url.reveal(), socket_timeout=0.5, socket_connect_timeout=0.5)
-    app = create_app(settings, engine=engine, redis=redis, wake=lambda ids: None)
+    redis_url = settings.redis_url.reveal()
+    wake = Wake(make_broker(redis_url), make_client(redis_url))
+    asked = Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0))
+    app = create_app(settings, engine=engine, redis=asked, wake=wake.events)
     Finalize(None, stop, (app,), exitpriority=10)  # a worker process ends without atexit
     return app
 

@@ -57,15 +57,10 @@ def trouble(metrics: DoorMetrics, kind: str) -> float:
 class Writing:
     """A writer on such a store, with what it announced and noted."""
 
-    def __init__(self, *, patience: float = 5, wake: Exception | None = None, note: Exception | None = None) -> None:
+    def __init__(self, *, patience: float = 5, note: Exception | None = None) -> None:
         self.store, self.metrics = Store(), DoorMetrics()
         self.woken: list[list[int]] = []
         self.noted: list[set[tuple[str, str]]] = []
-
-        def on_wake(ids: Sequence[int]) -> None:
-            self.woken.append(list(ids))
-            if wake:
-                raise wake
 
         def on_note(keys: object) -> None:
             self.noted.append(set(keys))  # type: ignore[call-overload]  # a collection of pairs
@@ -73,7 +68,11 @@ class Writing:
                 raise note
 
         self.writer = InboxWriter(
-            self.store, on_wake, metrics=self.metrics, note_keys=on_note, patience=timedelta(seconds=patience)
+            self.store,
+            lambda ids: self.woken.append(list(ids)),
+            metrics=self.metrics,
+            note_keys=on_note,
+            patience=timedelta(seconds=patience),
         )
         self.pool = ThreadPoolExecutor(32)
 
@@ -145,7 +144,9 @@ def test_a_request_waits_only_so_long_and_is_then_withdrawn() -> None:
     assert "second" not in writing.store.rows
 
 
-def test_a_thread_that_dies_hangs_nobody_and_is_replaced() -> None:
+def test_a_thread_that_dies_hangs_nobody_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    died: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: died.append(args.thread.name))
     writing = Writing()
     writing.store.error = SystemExit()
 
@@ -155,15 +156,16 @@ def test_a_thread_that_dies_hangs_nobody_and_is_replaced() -> None:
 
     assert writing.writer.write(arrival("a")) == Stored(1, duplicate=False)
     writing.close()
+    assert died == ["inbox-writer"]
 
 
 def test_what_fails_after_the_commit_is_not_the_senders_trouble() -> None:
-    writing = Writing(wake=ConnectionError("redis"), note=ConnectionError("postgres"))
+    writing = Writing(note=ConnectionError("postgres"))
 
     assert writing.writer.write(arrival("a")).id == 1
     writing.close()
 
-    assert (trouble(writing.metrics, "wake"), trouble(writing.metrics, "keys")) == (1, 1)
+    assert trouble(writing.metrics, "keys") == 1
 
 
 def test_keys_in_use_are_noted_once_a_minute() -> None:
