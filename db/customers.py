@@ -1,7 +1,7 @@
 """Customers and their links: what ties a customer to something at a provider. Tables `customers`, `customer_links`."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,19 @@ def put_links(connection: Connection, links: Sequence[NewLink]) -> tuple[list[Ke
     for row in rows:
         (added if row.fresh else changed).append((row.provider, row.kind, row.external_id))
     return added, changed
+
+
+def having_one(connection: Connection, ids: Collection[str], provider: str, kind: str) -> set[str]:
+    """Those of the customers who have exactly one link of that kind. Served by ix_customer_links_customer."""
+    rows = connection.execute(
+        text("""
+            SELECT customer_id FROM customer_links
+             WHERE customer_id = ANY(:ids) AND provider = :provider AND kind = :kind
+             GROUP BY customer_id HAVING count(*) = 1
+        """),
+        {"ids": list(ids), "provider": provider, "kind": kind},
+    )
+    return set(rows.scalars())
 
 
 def give_owner(connection: Connection, virtual_accounts: Sequence[str], *, kind: str) -> list[UUID]:

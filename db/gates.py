@@ -40,6 +40,18 @@ def pause(connection: Connection, provider: str, *, reason: str, by: str) -> boo
     return connection.execute(_PAUSE, {"provider": provider, "reason": reason, "by": by}).rowcount == 1
 
 
+def resume(connection: Connection, provider: str) -> bool:
+    """Ask a provider again; False when it was not paused."""
+    done = connection.execute(
+        text("""
+            UPDATE provider_gates SET paused = false, paused_reason = NULL, paused_by = NULL, changed_at = rk_now()
+             WHERE provider = :provider AND paused
+        """),
+        {"provider": provider},
+    )
+    return done.rowcount == 1
+
+
 class GateRows:
     """The shared rows, each act in a short transaction of its own. Shape: `providers.breaker.GateStore`."""
 

@@ -13,7 +13,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from db.flows import owners
+
 Shown = dict[str, Any]
+
+REFERENCE_KINDS: Final = (
+    ("due", "transfer"),
+    ("alpaca", "journal"),
+    ("bridge", "deposit"),
+    ("bridge", "transfer"),
+    ("bridge", "drain"),
+    ("ibex", "transaction"),
+    ("stripe", "onramp_session"),
+    ("stripe", "payment_intent"),
+)
 
 _FLOW: Final = """
     f.id::text AS id, f.kind, f.state, f.status <> 'open' AS final, f.parked_at IS NOT NULL AS parked,
@@ -73,17 +86,15 @@ def list_flows(
 def find_flows(connection: Connection, start: str) -> list[UUID]:
     """The ids that begin with `start`, or of the flow that owns that id at a provider; at most two, to tell one.
 
-    Served by the primary key; the reference by its own, a provider at a time.
+    Served by the primary keys of both tables.
     """
+    owned = [(provider, kind, start) for provider, kind in REFERENCE_KINDS]
+    found = set(owners(connection, owned).values())
     between = id_range(start)
-    if between is None:
-        found = text("SELECT DISTINCT flow_id FROM flow_references WHERE external_id = :whole LIMIT 2")
-        return list(connection.execute(found, {"whole": start}).scalars())
-    found = text("""
-        SELECT id FROM flows WHERE id BETWEEN :first AND :last
-        UNION SELECT flow_id FROM flow_references WHERE external_id = :whole LIMIT 2
-    """)
-    return list(connection.execute(found, {"first": between[0], "last": between[1], "whole": start}).scalars())
+    if between is not None:
+        ids = text("SELECT id FROM flows WHERE id BETWEEN :first AND :last LIMIT 2")
+        found |= set(connection.execute(ids, {"first": between[0], "last": between[1]}).scalars())
+    return sorted(found)
 
 
 def id_range(start: str) -> tuple[UUID, UUID] | None:

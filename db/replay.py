@@ -122,8 +122,34 @@ def close_letters(connection: Connection, letters: Sequence[UUID], *, status: st
     )
 
 
+def unclaim(connection: Connection, flows: Sequence[UUID]) -> None:
+    """Take flows, already locked, from whoever holds them: what the holder learns is refused, its step made again.
+
+    For flows whose claim was made under what an action has just changed (parked, without an owner or a link): such a
+    step only reads, so nothing it did can be lost.
+    """
+    connection.execute(
+        text("""
+            WITH held AS (
+              SELECT id, attempt_id FROM flows WHERE id = ANY(:flows) AND attempt_id IS NOT NULL
+            ), lost AS (
+              UPDATE attempts a SET outcome = 'lost', finished_at = rk_now() FROM held h WHERE a.id = h.attempt_id
+            )
+            UPDATE flows f
+               SET fence = f.fence + 1, attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
+                   announced_at = NULL, due_at = CASE WHEN f.status <> 'closed' THEN rk_now() END
+              FROM held h WHERE f.id = h.id
+        """),
+        {"flows": list(flows)},
+    )
+
+
 def unpark(connection: Connection, flows: Sequence[UUID], *, delays: Sequence[timedelta] = ()) -> list[Due]:
-    """Take flows out of their parking, with all their tries; due now, or each after its delay. Closed ones stay."""
+    """Take flows out of their parking, with all their tries; due now, or each after its delay. Closed ones stay.
+
+    A step that was listening to a parked flow loses its claim: it would park the flow again.
+    """
+    unclaim(connection, flows)
     rows = connection.execute(
         text("""
             UPDATE flows f SET parked_at = NULL, parked_reason = NULL, tries = 0, snoozes = 0, announced_at = NULL,
@@ -177,21 +203,14 @@ def copy_event(connection: Connection, event: int) -> tuple[int, str] | None:
 
 
 def abandon_flow(connection: Connection, flow: UUID, *, reason: str) -> bool:
-    """Close a parked flow where it stands; its parking reason stays, its history says why. False: it is not parked.
-
-    A claim on it ends: the fence rises, so what its holder learns is refused.
-    """
+    """Close a parked flow where it stands; its parking reason stays, its history says why. False: it is not parked."""
+    unclaim(connection, [flow])
     done = connection.execute(
         text("""
-            WITH held AS (
-              SELECT id, attempt_id FROM flows WHERE id = :flow AND parked_at IS NOT NULL AND status <> 'closed'
-            ), lost AS (
-              UPDATE attempts a SET outcome = 'lost', finished_at = rk_now() FROM held h WHERE a.id = h.attempt_id
-            ), closed AS (
-              UPDATE flows f SET status = 'closed', closed_at = rk_now(), parked_at = NULL, due_at = NULL,
-                                 announced_at = NULL, fence = f.fence + 1, attempt_id = NULL, session_id = NULL,
-                                 claimed_at = NULL, claim_until = NULL, snoozed_attempt_id = NULL, watch_until = NULL
-                FROM held h WHERE f.id = h.id RETURNING f.id, f.state
+            WITH closed AS (
+              UPDATE flows SET status = 'closed', closed_at = rk_now(), parked_at = NULL, due_at = NULL,
+                               announced_at = NULL, snoozed_attempt_id = NULL, watch_until = NULL
+               WHERE id = :flow AND parked_at IS NOT NULL AND status <> 'closed' RETURNING id, state
             )
             INSERT INTO transitions (flow_id, from_state, to_state, reason)
             SELECT id, state, state, :reason FROM closed
@@ -201,25 +220,31 @@ def abandon_flow(connection: Connection, flow: UUID, *, reason: str) -> bool:
     return done.rowcount == 1
 
 
-def waiting_for(connection: Connection, *, errors: Sequence[str], flows: Sequence[UUID]) -> list[UUID]:
-    """Those of `flows` that are parked for one of these errors. Served by uq_dead_letters_flow."""
+def parked_for(connection: Connection, flows: Sequence[UUID], *, error: str | None, break_type: str) -> list[UUID]:
+    """Those of `flows` that are parked for this error, or for a person because of this break. In id order.
+
+    Served by uq_dead_letters_flow and ix_breaks_flow.
+    """
     rows = connection.execute(
         text("""
             SELECT f.id FROM flows f JOIN dead_letters d ON d.flow_id = f.id AND d.status IN ('open', 'replaying')
-             WHERE f.id = ANY(:flows) AND f.parked_at IS NOT NULL AND f.status = 'open' AND d.error = ANY(:errors)
+             WHERE f.id = ANY(:flows) AND f.parked_at IS NOT NULL AND f.status = 'open'
+               AND (d.error = CAST(:error AS text)
+                    OR d.error = 'needs_person' AND EXISTS (
+                         SELECT FROM breaks b WHERE b.flow_id = f.id AND b.status = 'open' AND b.type = :break_type))
              ORDER BY f.id
         """),
-        {"flows": list(flows), "errors": list(errors)},
+        {"flows": list(flows), "error": error, "break_type": break_type},
     )
     return list(rows.scalars())
 
 
-def lock_parked_of_customers(connection: Connection, customers: Sequence[str], *, kind: str, state: str) -> list[UUID]:
-    """Parked flows of these customers in that state, locked in id order. Served by ix_flows_customer."""
+def lock_flows_of(connection: Connection, customers: Sequence[str], *, kind: str, state: str) -> list[UUID]:
+    """Open flows of these customers in that state, locked in id order. Served by ix_flows_customer."""
     rows = connection.execute(
         text("""
             SELECT id FROM flows
-             WHERE customer_id = ANY(:customers) AND kind = :kind AND state = :state AND parked_at IS NOT NULL
+             WHERE customer_id = ANY(:customers) AND kind = :kind AND state = :state AND status = 'open'
              ORDER BY id FOR UPDATE
         """),
         {"customers": list(customers), "kind": kind, "state": state},
