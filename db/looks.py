@@ -16,9 +16,10 @@ _ASK = text("""
            due_at = CASE WHEN l.claim_until > rk_now() THEN l.due_at ELSE least(l.due_at, rk_now()) END
 """)
 
+# The fence is the moment in microseconds: a row that was deleted and asked for anew never repeats one.
 _CLAIM = text("""
-    UPDATE looks SET fence = fence + 1, attempts = attempts + 1, announced_at = NULL,
-                     claim_until = rk_now() + :lease, due_at = rk_now() + :lease
+    UPDATE looks SET fence = (extract(epoch FROM rk_now()) * 1000000)::bigint, attempts = attempts + 1,
+                     announced_at = NULL, claim_until = rk_now() + :lease, due_at = rk_now() + :lease
      WHERE provider = :provider AND poll = :poll AND subject = :subject AND due_at <= rk_now()
     RETURNING fence, asks, attempts, rk_now() AS at
 """)

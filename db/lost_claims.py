@@ -57,7 +57,8 @@ def free(connection: Connection, lead: Lead, still: Mapping[UUID, int]) -> Freed
     """Declare dead the sessions whose beat is still that of `still`, and free what the dead hold. Raises: LostLead.
 
     Freed is every claim without a live session, and every one past its own limit; the fence stays, so that the lost
-    worker's record is refused. All in the caller's transaction; flows are locked in id order, waiting for records under way. Served by ix_flows_claimed.
+    worker's record is refused. All in the caller's transaction; flows are locked in id order, waiting for records
+    under way. Served by ix_flows_claimed.
     """
     hold_lead(connection, lead)
     dead = []

@@ -9,7 +9,7 @@ from requests.adapters import BaseAdapter
 
 from funding.facts import Reading
 from funding.policy import Policy
-from funding.ports import EventStream, Listing
+from funding.ports import Listing
 from providers.alpaca import adapter as alpaca_adapter
 from providers.alpaca import interpret as alpaca_interpret
 from providers.alpaca import policy as alpaca_policy
@@ -117,7 +117,7 @@ class Alpaca:
         """Cash of the firm's own account outside journals."""
         return FirmActivities(self.journals)
 
-    def journal_stream(self) -> EventStream:
+    def journal_stream(self) -> JournalStream:
         """Changes of journals as they happen: a new reader each time."""
         return JournalStream(self.client, clock=self._clock)
 

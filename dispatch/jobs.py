@@ -1,0 +1,15 @@
+"""The names of the timetable's jobs: the clock ticks them, workers do them."""
+
+from typing import Final
+
+SWEEP_STUCK: Final = "sweep_stuck"
+INVARIANTS: Final = "invariants"
+RETENTION: Final = "retention"
+SILENT_PROVIDERS: Final = "silent_providers"
+
+POLLS: Final = {"due": ("deliveries", "transfers"), "alpaca": ("journals", "activities")}  # by provider
+
+
+def poll_job(provider: str, poll: str) -> str:
+    """The job that walks that listing, such as "poll_due_transfers"."""
+    return f"poll_{provider}_{poll}"

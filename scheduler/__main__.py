@@ -1,0 +1,5 @@
+"""`python -m scheduler`: run the clock."""
+
+from scheduler.main import main
+
+main()

@@ -1,0 +1,140 @@
+"""Run the clock until SIGTERM or SIGINT. Two can run at once; one acts."""
+
+import os
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from prometheus_client import start_http_server
+from sqlalchemy.exc import SQLAlchemyError
+
+from db.engine import UnitOfWork, make_engine, unit_of_work
+from db.gates import GateRows
+from db.sealing import Sealer
+from dispatch import logs
+from dispatch.broker import make_broker, make_client
+from dispatch.dispatcher import Dispatcher
+from dispatch.wake import Wake
+from providers.registry import AlpacaConfig, ProvidersConfig, Surroundings, build
+from scheduler.beats import Beats
+from scheduler.clock import Clock
+from scheduler.leader import Leadership
+from scheduler.metrics import ClockMetrics
+from scheduler.streams import StreamReader
+from scheduler.timetable import timetable
+from scheduler.watcher import Watcher
+from settings import Alpaca, Settings, SettingsError, load
+
+CONNECTIONS: Final = 8  # each of our threads holds at most one
+STREAM_THREADS: Final = 2  # a gate lets half of them in
+STOP_WITHIN_S: Final = 4.0  # jobs under way; a database that hangs is not waited for longer
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Run the clock; exit 2 when a setting is bad."""
+    try:
+        settings = load(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    logs.configure(settings.log_level)
+    logs.report_errors(settings.sentry_dsn.reveal() if settings.sentry_dsn else None, process="clock")
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """Run until a signal comes; then let go of the lease, so that another clock takes over at once."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    engine = make_engine(
+        settings.database_url.reveal(),
+        pool=CONNECTIONS,
+        transaction_pooler=settings.database_pooler == "transaction",
+    )
+    begin = unit_of_work(engine)
+    wake = Wake(make_broker(settings.redis_url.reveal()), make_client(settings.redis_url.reveal()))
+    metrics = ClockMetrics()
+    leadership = Leadership(begin)
+    configured = {"due": settings.due.api_key, "alpaca": settings.alpaca.key_id}
+    clock = Clock(
+        begin,
+        leadership=leadership,
+        dispatcher=Dispatcher(begin, wake),
+        beats=Beats(begin),
+        wake=wake,
+        timetable=timetable(poll=settings.poll, providers={name for name, key in configured.items() if key}),
+        metrics=metrics,
+    )
+    readers = _readers(settings, begin, leadership, wake, metrics)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, registry=metrics.registry)
+
+    def end() -> None:
+        stop.wait()
+        log.info("clock.stopping")
+        last_resort = threading.Timer(STOP_WITHIN_S, os._exit, args=(1,))
+        last_resort.daemon = True
+        last_resort.start()
+        for reader in readers:
+            reader.stop()
+        clock.stop()
+
+    threads = [
+        threading.Thread(target=end, name="stop", daemon=True),
+        threading.Thread(target=Watcher(begin, metrics).run, args=(stop,), name="watcher", daemon=True),
+        *(threading.Thread(target=reader.run, name="stream", daemon=True) for reader in readers),
+    ]
+    for thread in threads:
+        thread.start()
+    log.info("clock.started", holder=str(leadership.holder))
+    clock.run()
+    try:
+        leadership.release()
+    except SQLAlchemyError as error:  # it runs out by itself
+        log.warning("clock.lease_left", error=type(error).__name__)
+    engine.dispose()
+
+
+def _readers(
+    settings: Settings, begin: UnitOfWork, leadership: Leadership, wake: Wake, metrics: ClockMetrics
+) -> list[StreamReader]:
+    """A reader of each event stream there is."""
+    config = ProvidersConfig(
+        due=None,
+        alpaca=_config(settings.alpaca),
+        threads=STREAM_THREADS,
+        redis_url=settings.redis_url.reveal(),
+    )
+    alpaca = build(config, Surroundings(gate_store=GateRows(begin))).alpaca
+    if alpaca is None:
+        return []
+    journals = StreamReader(
+        alpaca.journal_stream,
+        provider="alpaca",
+        name="journals",
+        lead=lambda: leadership.lead,
+        begin=begin,
+        wake=wake.events,
+        sealer=Sealer(settings.encryption_keys or ()),
+        metrics=metrics,
+    )
+    return [journals]
+
+
+def _config(alpaca: Alpaca) -> AlpacaConfig | None:
+    """How Alpaca is reached; None when it is not configured."""
+    if not alpaca.key_id or not alpaca.secret or not alpaca.base_url or not alpaca.firm_account_id:
+        return None
+    now = datetime.now(UTC)
+    pairs = [
+        (key.value.reveal(), secret.value.reveal())
+        for key, secret in zip(alpaca.key_id, alpaca.secret, strict=True)
+        if not key.is_late(now)
+    ]
+    return AlpacaConfig(base_url=alpaca.base_url, keys=pairs, firm_account=alpaca.firm_account_id)
