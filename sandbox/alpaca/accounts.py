@@ -82,7 +82,7 @@ class AccountRoutes(Routes):
         if body.get("transfer_type") != "ach" or "additional_information" in body:
             raise invalid("only ach is pretended, and it takes no additional_information")
         direction = body.get("direction")
-        if direction not in {"INCOMING", "OUTGOING"}:
+        if not isinstance(direction, str) or direction not in {"INCOMING", "OUTGOING"}:
             raise invalid("direction must be INCOMING or OUTGOING")
         amount = _amount(body)
         if account.refuses is not None or (direction == "OUTGOING" and account.cash - account.reserved < amount):

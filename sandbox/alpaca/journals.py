@@ -130,7 +130,7 @@ class Journals:
     def _checked(self, wanted: Mapping[str, Any]) -> tuple[Decimal, str]:
         if wanted.get("entry_type") != "JNLC":
             raise errors.invalid("entry_type must be JNLC")
-        if wanted.get("currency") not in {None, "USD"}:
+        if wanted.get("currency") not in (None, "USD"):
             raise errors.invalid("currency must be USD")
         try:
             amount = amounts.parse(wanted.get("amount"))

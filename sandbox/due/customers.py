@@ -235,6 +235,9 @@ class CustomerRoutes(Routes):
         """Change its fees, and nothing else."""
         found = self.world.due.virtual_account_of(account_of_caller(self.world).id, key)
         body = json_body()
-        found.fee_bps = int(body.get("applicationFeeBps", found.fee_bps))
+        basis_points = body.get("applicationFeeBps", found.fee_bps)
+        if isinstance(basis_points, bool) or not isinstance(basis_points, int) or basis_points < 0:
+            raise invalid(applicationFeeBps="a whole number")
+        found.fee_bps = basis_points
         found.fee_amount = str(body.get("applicationFeeAmount", found.fee_amount))
         return reply(views.virtual_account(found, self.world.config.time_digits))

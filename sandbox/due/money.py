@@ -159,12 +159,12 @@ class MoneyRoutes(Routes):
     def pay_in(self) -> Response:
         """Sandbox only: pretend that money arrives, for a virtual account or a transfer that awaits it."""
         body = json_body()
-        virtual_account_id, transfer_id = body.get("virtualAccountId"), body.get("transferId")
+        virtual_account_id, transfer_id = str(body.get("virtualAccountId")), str(body.get("transferId"))
         if virtual_account_id in self.world.due.virtual_accounts:
             amount = amounts.plain(_amount(body))
-            started = self.world.due.deposit(str(virtual_account_id), amount, step_seconds=_STEP_SECONDS)
+            started = self.world.due.deposit(virtual_account_id, amount, step_seconds=_STEP_SECONDS)
             return reply({"id": started}, 201)
-        transfer = self.world.due.transfers.get(str(transfer_id))
+        transfer = self.world.due.transfers.get(transfer_id)
         if transfer is None:
             raise errors.not_found("virtual account or transfer")
         steps = DEFAULT_PATH[1:]
