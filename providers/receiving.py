@@ -112,7 +112,8 @@ def clean_type(value: object) -> str | None:
     """An event type fit for a column: printable, at most 100 characters; None when it is not text."""
     if not isinstance(value, str) or not value:
         return None
-    return "".join(letter if letter.isprintable() else "?" for letter in value[:100])
+    kept = value[:100]
+    return kept if kept.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in kept)
 
 
 def _digest(*texts: str) -> str:

@@ -77,7 +77,8 @@ class Receiver:
             return self._refuse("unknown", problems.NO_SUCH_PROVIDER)
         provider = receiving.provider
         try:
-            stored = self._writer.write(self._check(receiving, request))
+            # The request itself: each look through Flask's stand-in costs more than most of the checks.
+            stored = self._writer.write(self._check(receiving, request._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001 (Werkzeug documents it)
         except _Refused as refused:
             return self._refuse(provider, refused.problem, refused.reason)
         except CannotStore:
