@@ -1,6 +1,8 @@
 # Sourced by the programs beside it, which set `root`: finds a Python, has it make .venv, and hands over to that.
 # shellcheck shell=bash
 
+unset PYTHONHOME PYTHONPATH # meant for some other Python
+
 complaint= # what a Python that is new enough lacks
 
 # Whether $1 is a Python that is new enough and can make virtual environments.
