@@ -1,6 +1,7 @@
 # Sourced by the programs beside it, which set `root`: finds a Python, has it make .venv, and hands over to that.
 # shellcheck shell=bash
 
+: "${root:?set by the program that sources this: the checkout}"
 unset PYTHONHOME PYTHONPATH # meant for some other Python
 
 complaint= # what a Python that is new enough lacks
