@@ -139,6 +139,14 @@ class TestMisbehaviour:
     def test_gives_up_with_an_error(self, stage: Stage) -> None:
         assert self.see(stage, "stream_error", times=1)[-1] == ": internal server error"
 
+    def test_falls_silent(self, stage: Stage) -> None:
+        stage.fault("stream_silent", provider="alpaca")
+        with live(stage) as lines:
+            assert next(lines) == ":connected"
+            wait_for(lambda: stage.server.world.faults.counts["stream_silent"] >= 2)
+            stage.journal()
+            assert next(lines).startswith("data: ")
+
     def test_swaps_neighbours_of_different_accounts_only(self, stage: Stage) -> None:
         stage.fault("stream_swapped", provider="alpaca")
         other = stage.server.world.alpaca.add_account()
