@@ -22,8 +22,9 @@ def downgrade() -> None:
     op.execute("DROP VIEW deposits")
     op.execute("""
         DROP TABLE audit_log, audit_head, balance_readings, receiver_keys, provider_gates, stream_cursors, looks,
-          polled_objects, poll_marks, ticks, clock_leases, notification_attempts, notifications,
-          break_history, breaks, reconciliation_runs, dead_letters, balances, postings, journal_entries,
+          polled_objects, poll_marks, ticks, clock_jobs, clock_leases, alerts_firing,
+          notification_attempts, notifications, break_history, breaks,
+          reconciliation_runs, dead_letters, balances, postings, journal_entries,
           ledger_accounts, assets, intentions, flow_references, transitions, attempts, inbox_events, flows,
           worker_sessions, customer_links, customers
     """)

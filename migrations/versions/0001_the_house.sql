@@ -400,6 +400,16 @@ CREATE TABLE notification_attempts (
 );
 CREATE INDEX ix_notification_attempts_notification ON notification_attempts (notification_id, id);
 
+-- What `ops.alerts` sees wrong right now: told once it has lasted, forgotten when it has been gone for a while.
+CREATE TABLE alerts_firing (
+  name text NOT NULL,
+  subject text NOT NULL DEFAULT '',
+  since timestamptz NOT NULL DEFAULT rk_now(),
+  seen_at timestamptz NOT NULL DEFAULT rk_now(),
+  told_at timestamptz,
+  PRIMARY KEY (name, subject)
+);
+
 -- The clock --------------------------------------------------------------------------------------
 
 CREATE TABLE clock_leases (
