@@ -81,8 +81,9 @@ class StreamReader:
                 continue
             self._heard = False
             self._read_once(lead)
-            wait_s = FIRST_WAIT_S if self._heard else min(wait_s * 2, LONGEST_WAIT_S)
+            wait_s = FIRST_WAIT_S if self._heard else wait_s
             self._stopping.wait(wait_s * self._draw.uniform(0.5, 1.0))
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
 
     def stop(self) -> None:
         """End `run` soon, also while it waits for a frame."""
