@@ -6,7 +6,7 @@ Nothing here retries, follows a redirect, reads the environment or keeps a cooki
 import http.client
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
@@ -115,10 +115,14 @@ class ProviderClient:
         creating call whose effect may exist), NotFound, ProviderRejected, Misconfigured, UnexpectedAnswer (a read in
         another shape than documented), and what the check before sending raises.
         """
-        with self._admitted(request) as wire:
-            with self._watchdog.watch(wire, seconds=wire.left()):
-                answer = self._exchange(request, wire)
-            return self._loaded(request, answer, load)
+        wire = self._wire()
+        try:
+            with self._admitted(request):
+                with self._watchdog.watch(wire, seconds=wire.left()):
+                    answer = self._exchange(request, wire)
+                return self._loaded(request, answer, load)
+        finally:
+            wire.finish()
 
     @contextmanager
     def stream(self, request: Request, *, silence: timedelta) -> Iterator["Stream"]:
@@ -126,27 +130,30 @@ class ProviderClient:
 
         Raises: as `call` does for a read.
         """
-        with self._admitted(request) as wire:
-            with self._watchdog.watch(wire, seconds=wire.left()):
-                response = self._accepted(request, wire, silence)
-            stream = Stream(self.provider, response, wire)
+        wire = self._wire()
         try:
-            yield stream
+            with self._admitted(request), self._watchdog.watch(wire, seconds=wire.left()):
+                response = self._accepted(request, wire, silence)
+            with closing(response):
+                yield Stream(self.provider, response, wire)
         finally:
-            response.close()
+            wire.finish()
 
     def close(self) -> None:
         """Close idle connections and end the deadlines' thread."""
         self._transport.close()
         self._watchdog.close()
 
+    def _wire(self) -> Wire:
+        return Wire(ask=guards.ask, until=time.monotonic() + self._deadline.total_seconds())
+
     @contextmanager
-    def _admitted(self, request: Request) -> Iterator[Wire]:
+    def _admitted(self, request: Request) -> Iterator[None]:
         """Ask the gate, and tell it and the counters how the call ended."""
         began = time.monotonic()
         self._gate.admit()
         try:
-            yield Wire(ask=guards.ask, until=began + self._deadline.total_seconds())
+            yield
         except BaseException as error:
             self._ended(request, began, error)
             raise
@@ -172,10 +179,8 @@ class ProviderClient:
         """Send with one credential after the other until one is taken. A 401 had no effect, whatever was asked."""
         for credential in self._keys.in_order():
             response = self._send(request, wire, credential, wire.left())
-            try:
+            with closing(response):
                 answer = self._read(request, response, wire)
-            finally:
-                response.close()
             if answer.status != requests.codes.unauthorized:
                 self._keys.worked(credential)
                 break
@@ -188,10 +193,8 @@ class ProviderClient:
             if response.status_code == requests.codes.ok:
                 self._keys.worked(credential)
                 return response
-            try:
+            with closing(response):
                 answer = self._read(request, response, wire)
-            finally:
-                response.close()
             if answer.status != requests.codes.unauthorized:
                 break
         raise self._error(request, answer)

@@ -21,7 +21,8 @@ _handles = threading.Lock()  # a number closed by one thread and given out again
 class Wire:
     """One call as its sockets see it.
 
-    `sent` is true from the moment the first byte may have left. `late` is true once it has been cut for its deadline.
+    `sent` is true from the moment the first byte may have left. `late` is true once it has been cut,
+    for its deadline or by `Stream.close`.
     """
 
     def __init__(self, *, ask: Ask, until: float) -> None:
@@ -32,6 +33,7 @@ class Wire:
         self.sent = False
         self.late = False
         self.finished = False
+        self.watched = False
 
     def left(self) -> float:
         """Seconds until the deadline, never below a millisecond (zero would mean "do not wait" to a socket)."""
@@ -39,11 +41,23 @@ class Wire:
 
     def hold(self, handle: socket.socket) -> None:
         """This socket now carries the call. One that comes after the cut is cut at once."""
+        # A handle of the call's own: the connection may be closed while its answer is still being read.
+        own = handle.dup()
         with self._lock:
-            self._socket = handle
+            before, self._socket = self._socket, own
             late = self.late
+        if before is not None:
+            _close(before)
         if late:
-            _shut_down(handle)
+            _shut_down(own)
+
+    def finish(self) -> None:
+        """The call is over: nothing is cut any more."""
+        with self._lock:
+            self.finished = True
+            handle, self._socket = self._socket, None
+        if handle is not None:
+            _close(handle)
 
     def leaving(self) -> None:
         """Bytes are about to leave: ask once for each request. Raises: whatever the check raises; nothing was sent."""
@@ -53,6 +67,8 @@ class Wire:
     def cut(self) -> None:
         """End the call now, from any thread: whoever reads or writes its socket sees the end of it."""
         with self._lock:
+            if self.finished:
+                return
             self.late = True
             handle = self._socket
         if handle is not None:

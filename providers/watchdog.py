@@ -38,6 +38,7 @@ class Watchdog:
     def add(self, wire: Wire, seconds: float) -> None:
         """Put a wire under watch."""
         at = time.monotonic() + seconds
+        wire.watched = True
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="call-deadlines", daemon=True)
@@ -49,7 +50,7 @@ class Watchdog:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while self._waiting and self._waiting[0][2].finished:
+                while self._waiting and not self._waiting[0][2].watched:
                     heapq.heappop(self._waiting)
                 if self._closed:
                     return
@@ -61,7 +62,8 @@ class Watchdog:
                     self._changed.wait(left)
                     continue
                 late = heapq.heappop(self._waiting)[2]
-            late.cut()
+            if late.watched:
+                late.cut()
 
 
 class Watch:
@@ -77,4 +79,4 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wire.finished = True
+        self._wire.watched = False
