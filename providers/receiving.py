@@ -4,38 +4,21 @@ Pure, and light on purpose: the receiver imports this and must not reach anythin
 """
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from providers.due import signature as due
+from providers.event_names import EventName, clean_type, digest_of, storable_id
 from providers.rotation import Secret, Windowed
 from providers.webhook_keys import Headers, MatchedKey, WebhookKey
 
 Verify = Callable[[bytes, Headers, datetime], MatchedKey]
 Body = Mapping[str, Any]
-
-# Ids of our own making share the unique index with the provider's: none of theirs may look like one of ours.
-_OWN_IDS: Final = re.compile(r"(poll|replay|stream|named|fields|sha256):")
-_PLAIN_ID: Final = re.compile(r"[!-~]{1,200}")
-
-
-@dataclass(frozen=True, slots=True)
-class EventName:
-    """How an event is told apart from all others of its provider.
-
-    `numbered` means the body names nothing: `id` is the digest of its bytes, and the same bytes may be another
-    event, so storing adds an arrival number.
-    """
-
-    id: str
-    type: str | None
-    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +80,5 @@ def _name_due(body: bytes, event: Body) -> EventName:
         fields = (event.get("type"), data.get("id"), data.get("status"))
         texts = [field for field in fields if isinstance(field, str) and field]
         if len(texts) == len(fields):
-            return EventName(f"fields:{_digest(*texts)}", shown)
-    return EventName(f"sha256:{hashlib.sha256(body).hexdigest()}", shown, numbered=True)
-
-
-def storable_id(text: str) -> str:
-    """The provider's id as it is when it is plain; a digest of it when it is long, odd, or looks like one of ours."""
-    if _PLAIN_ID.fullmatch(text) and not _OWN_IDS.match(text):
-        return text
-    return f"named:{_digest(text)}"
-
-
-def clean_type(value: object) -> str | None:
-    """An event type fit for a column: printable, at most 100 characters; None when it is not text."""
-    if not isinstance(value, str) or not value:
-        return None
-    kept = value[:100]
-    return kept if kept.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in kept)
-
-
-def _digest(*texts: str) -> str:
-    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+            return EventName(f"fields:{digest_of(*texts)}", shown)
+    return EventName(f"sha256:{hashlib.sha256(body).hexdigest()}", shown)

@@ -8,8 +8,8 @@ from funding.ports import Finding, Page
 from providers.alpaca import wire
 from providers.alpaca.adapter import AlpacaAdapter
 from providers.alpaca.interpret import polled
+from providers.event_names import storable_id
 from providers.fields import parse_time
-from providers.receiving import storable_id
 
 
 class JournalDays:

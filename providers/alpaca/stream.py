@@ -9,9 +9,9 @@ from typing import Final
 from funding.errors import ProviderUnavailable
 from funding.ports import EventStream, StreamFrame
 from providers.alpaca.sse import Comment, Frame, FrameTooLarge, Parser
+from providers.event_names import storable_id
 from providers.fields import Fields, WrongShape, parse_json
 from providers.http import ProviderClient, Request, Stream
-from providers.receiving import storable_id
 
 SILENCE: Final = timedelta(seconds=60)  # assumed: the heartbeat's interval is not documented
 PATH: Final = "/v2/events/journals/status"

@@ -11,8 +11,8 @@ from funding.ports import Finding, Page
 from providers.due import wire
 from providers.due.adapter import DueAdapter, DuePage
 from providers.due.interpret import TRANSFER_CHANGED, polled
+from providers.event_names import storable_id
 from providers.fields import Fields, WrongShape, compact, parse_json, parse_time
-from providers.receiving import storable_id
 
 
 class DeliveryLog:
