@@ -1,8 +1,11 @@
 """What embedded servers leave behind: nothing, whoever starts them and however they end."""
 
+import ctypes
+import errno
 import json
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from embedded.guardian_process import IPC_RMID
 from embedded.private_folder import MEMORY_DISK
 from tests.support.waiting import alive, eventually
 
@@ -32,6 +36,7 @@ with contextlib.ExitStack() as stack:
     sys.stdin.read()
 """
 ROOT = Path(__file__).parents[2]
+GONE = errno.EINVAL  # what the system says of a segment that does not exist
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = (sys.executable, f"/usr/bin/python{VERSION}", f"/usr/local/bin/python{VERSION}")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
@@ -45,6 +50,10 @@ class Told:
     pids: list[int]
     users: list[int]
     folders: list[Path]
+
+    def shared_memory(self) -> int:
+        """The System V segment of the database server."""
+        return int((self.folders[1] / "postmaster.pid").read_text().splitlines()[6].split()[1])
 
     def everything_is_gone(self) -> bool:
         return not any(map(alive, self.pids)) and not any(folder.exists() for folder in self.folders)
@@ -115,24 +124,26 @@ class TestTraces:
 
     def test_none_of_a_server_killed_before_its_parent(self, start: Callable[..., Told]) -> None:
         """A database server killed outright leaves shared memory to whoever cleans up after it."""
-        before = shared_memory()
         told = start()
+        segment = told.shared_memory()
         os.kill(told.pids[0], signal.SIGKILL)
         told.process.kill()
 
         eventually(told.everything_is_gone)
-        eventually(lambda: shared_memory() <= before)
+        assert remove_segment(segment) == GONE
 
     def test_no_server_outlives_its_guardian(self, start: Callable[..., Told]) -> None:
         if sys.platform != "linux":
             pytest.skip("only Linux tells a process of its parent's death")
         told = start()
+        segment = told.shared_memory()
         for guardian in told.pids[1::2]:
             os.kill(guardian, signal.SIGKILL)
 
         eventually(lambda: not any(map(alive, told.pids)))
-        for folder in told.folders:  # what the guardian can no longer do
-            subprocess.run(["rm", "-rf", str(folder)], check=True)  # noqa: S607 - the system's own rm
+        remove_segment(segment)  # what the guardian can no longer do
+        for folder in told.folders:
+            shutil.rmtree(folder)
 
     def test_changes_nothing_outside_its_own_folders(self, start: Callable[..., Told]) -> None:
         """No user is added, no parent folder opened to all."""
@@ -185,7 +196,7 @@ def can_run(python: str, uid: int, environment: dict[str, str]) -> bool:
         return False
 
 
-def shared_memory() -> set[str]:
-    """System V segments by id; none where the system does not list them."""
-    listing = Path("/proc/sysvipc/shm")
-    return {line.split()[1] for line in listing.read_text().splitlines()[1:]} if listing.exists() else set()
+def remove_segment(number: int) -> int:
+    """Remove a System V segment of shared memory: 0, or why it could not be."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return ctypes.get_errno() if libc.shmctl(number, IPC_RMID, None) else 0
