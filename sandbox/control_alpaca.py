@@ -28,7 +28,7 @@ class AlpacaControl(Routes):
         return {**self.world.alpaca.ledger.view(account), "refuses": account.refuses}
 
     def add_account(self) -> Response:
-        """A brokerage account: `{id?, number?, cash?}`."""
+        """A brokerage account: `{id?, number?, cash?, multiplier?}`."""
         return reply(self._account(self.world.alpaca.add_account(**json_body())), 201)
 
     def list_accounts(self) -> Response:

@@ -180,10 +180,14 @@ class Gate:
     def _poison(self, environ: WSGIEnvironment, status: int) -> None:
         """Let the error be the answer that this idempotency key gets from now on."""
         key = environ.get("HTTP_IDEMPOTENCY_KEY")
-        if key and self._provider == "alpaca":
-            raw = environ["wsgi.input"].getvalue()
-            body = self._error_body(status, _REASONS[status].lower())
-            self._world.alpaca.keys.remember(environ["PATH_INFO"], key, json.loads(raw or b"{}"), status, body)
+        if not key or self._provider != "alpaca":
+            return
+        try:
+            request = json.loads(environ["wsgi.input"].getvalue() or b"{}")
+        except ValueError:
+            return  # no key keeps the answer to a body that cannot be read
+        body = self._error_body(status, _REASONS[status].lower())
+        self._world.alpaca.keys.remember(environ["PATH_INFO"], key, request, status, body)
 
     def _seconds_left(self) -> int:
         return (self._rate.window + 1) * _MINUTE - int(self._world.clock().timestamp())

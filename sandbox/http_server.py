@@ -87,7 +87,7 @@ class HttpServer:
         try:
             while not self.stopping.is_set() and _Exchange(self, connection, incoming, self._app).run():
                 pass
-        except (OSError, _Malformed, ValueError):
+        except (OSError, _Malformed):
             pass  # the peer went away or speaks something else: nobody is left to tell
         finally:
             with self._lock:
@@ -110,7 +110,10 @@ class _Exchange:
 
     def run(self) -> bool:
         """Whether the connection may carry another one."""
-        environ = self._read()
+        try:
+            environ = self._read()
+        except ValueError as error:  # a length, a chunk or an escape that is no number
+            raise _Malformed from error
         if environ is None:
             return False
         body: Iterable[bytes] = self._app(environ, self._start_response)

@@ -36,6 +36,7 @@ class Journal:
     amount: Decimal
     description: str
     created_at: datetime
+    day: str  # YYYY-MM-DD, Alpaca's system_date
     key: str | None = None
     key_type: str = "single"
     status: str = ""
@@ -56,8 +57,8 @@ class Journal:
             "net_amount": amounts.plain(self.amount),
             "currency": "USD",
             "description": self.description,
-            "settle_date": self.created_at.strftime("%Y-%m-%d") if self.status == "executed" else None,
-            "system_date": self.created_at.strftime("%Y-%m-%d"),
+            "settle_date": self.day if self.status == "executed" else None,
+            "system_date": self.day,
             "symbol": None,
             "qty": None,
             "price": None,
@@ -130,7 +131,7 @@ class Journals:
     def _checked(self, wanted: Mapping[str, Any]) -> tuple[Decimal, str]:
         if wanted.get("entry_type") != "JNLC":
             raise errors.invalid("entry_type must be JNLC")
-        if wanted.get("currency") not in (None, "USD"):
+        if wanted.get("currency") is not None and wanted["currency"] != "USD":
             raise errors.invalid("currency must be USD")
         try:
             amount = amounts.parse(wanted.get("amount"))
@@ -144,6 +145,7 @@ class Journals:
         return amount, description
 
     def _new(self, payer: str, payee: str, amount: Decimal, description: str, **more: Any) -> Journal:
+        now = self._world.now()
         journal = Journal(
             id=self._world.ids.uuid("journal"),
             number=len(self.by_id) + 1,
@@ -151,22 +153,22 @@ class Journals:
             to_account=payee,
             amount=amount,
             description=description,
-            created_at=self._world.now(),
+            created_at=now,
+            day=now.strftime("%Y-%m-%d"),
             **more,
         )
         self.by_id[journal.id] = journal
         return journal
 
     def _decide(self, journal: Journal, payee: BrokerageAccount) -> None:
-        day = journal.created_at.strftime("%Y-%m-%d")
-        self._spent[day] = self._spent.get(day, Decimal(0)) + journal.amount
+        self._spent[journal.day] = self._spent.get(journal.day, Decimal(0)) + journal.amount
         fixture = _FIXTURE.search(journal.description)
         queue = self._world.config.journal_queue_seconds
         if fixture is not None and fixture[1].lower() in STATUSES:
             self._plan(journal, fixture[1].lower(), queue)
         elif payee.refuses is not None:
             self._plan(journal, payee.refuses, queue)
-        elif journal.amount > self.single_limit or self._spent[day] > self.daily_limit:
+        elif journal.amount > self.single_limit or self._spent[journal.day] > self.daily_limit:
             self._move(journal, "pending")
         elif queue <= 0:
             self._move(journal, "executed")

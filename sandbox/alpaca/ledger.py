@@ -25,6 +25,7 @@ class BrokerageAccount:
     cash: Decimal = Decimal(0)
     reserved: Decimal = Decimal(0)
     status: str = "ACTIVE"
+    multiplier: int = 1  # of a margin account: what its buying power is in cash
     refuses: str | None = None  # compliance: "forbidden" (403), or the status its journals end in
     before: tuple[Decimal, datetime] | None = None  # the cash before its last change, and when that was
 
@@ -84,6 +85,7 @@ class CashLedger:
     def view(self, account: BrokerageAccount, cash: Decimal | None = None) -> dict[str, Any]:
         """As `GET /v1/trading/accounts/{id}/account` shows it; `cash` shows an older amount."""
         held = account.cash if cash is None else cash
+        power = amounts.plain(held * account.multiplier)
         shown, free = amounts.plain(held), amounts.plain(max(held - account.reserved, Decimal(0)))
         blocked = account.refuses is not None
         return {
@@ -94,7 +96,7 @@ class CashLedger:
             "cash": shown,
             "cash_withdrawable": free,
             "cash_transferable": free,
-            "buying_power": shown,
+            "buying_power": power,
             "non_marginable_buying_power": shown,
             "equity": shown,
             "pending_transfer_in": "0",
@@ -102,6 +104,6 @@ class CashLedger:
             "account_blocked": False,
             "transfers_blocked": blocked,
             "trading_blocked": False,
-            "multiplier": "1",
+            "multiplier": str(account.multiplier),
             "created_at": milliseconds(account.created_at),
         }

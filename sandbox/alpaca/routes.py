@@ -74,14 +74,16 @@ class JournalRoutes(Routes):
         """An array by days (`after` and `before`, YYYY-MM-DD, both included), status, type and accounts."""
         query = request.args
         first, last = (_day(query.get(name)) for name in ("after", "before"))
-        found = []
-        for journal in self.world.alpaca.journals.by_id.values():
-            day = journal.created_at.strftime("%Y-%m-%d")
-            if (first is None or day >= first) and (last is None or day <= last):
-                view = journal.as_json()
-                filters = ("status", "entry_type", "to_account", "from_account")
-                if all(query.get(name) in {None, view[name]} for name in filters):
-                    found.append(journal)
+        wanted = {name: query[name] for name in ("status", "to_account", "from_account") if name in query}
+        of_type = query.get("entry_type") in {None, "JNLC"}
+        found = [
+            journal
+            for journal in self.world.alpaca.journals.by_id.values()
+            if of_type
+            and (first is None or journal.day >= first)
+            and (last is None or journal.day <= last)
+            and all(getattr(journal, name) == value for name, value in wanted.items())
+        ]
         limit = query.get("limit")
         if limit is not None and (not limit.isdecimal() or int(limit) < 1):
             raise invalid("limit must be a whole number above zero")

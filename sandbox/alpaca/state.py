@@ -74,12 +74,19 @@ class AlpacaState:
         """Every account, the firm's first, by id."""
         return self.ledger.accounts
 
-    def add_account(self, id: str | None = None, number: str | None = None, cash: str = "0") -> str:  # noqa: A002 - Alpaca's own word
-        """A brokerage account; its UUID. Initial cash is an activity like any other."""
+    def add_account(
+        self,
+        id: str | None = None,  # noqa: A002 - Alpaca's own word
+        number: str | None = None,
+        cash: str = "0",
+        multiplier: int = 1,
+    ) -> str:
+        """A brokerage account; its UUID. Initial cash is an activity like any other; a multiplier makes it margin."""
         with self._world.lock:
             ids = self._world.ids
             account_id = id or ids.uuid("account")
             account = BrokerageAccount(account_id, number or ids.digits("account_number", 9), self._world.now())
+            account.multiplier = multiplier
             self.ledger.accounts[account_id] = account
             if amounts.parse(cash) > 0:
                 self.add_cash(account_id, cash, "initial cash")

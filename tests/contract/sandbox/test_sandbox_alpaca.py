@@ -123,6 +123,32 @@ class TestJournals:
         assert cash(stage) == "100.50"
 
 
+class TestAccounts:
+    def test_of_margin_show_a_multiple_of_cash_as_buying_power(self, stage: Stage) -> None:
+        """Whoever expects buying power to rise by just the deposit is wrong here."""
+        made = stage.control.post("/_control/alpaca/accounts", {"cash": "100", "multiplier": 2}).json()
+        shown = stage.alpaca.get(f"/v1/trading/accounts/{made['id']}/account").json()
+        assert (shown["cash"], shown["buying_power"], shown["cash_transferable"]) == ("100.00", "200.00", "100.00")
+
+    def test_hold_back_what_open_journals_will_take(self, stage: Stage) -> None:
+        stage.journal("400000", description="/fixtures/status=pending/fixtures/")
+        firm = stage.alpaca.get(f"/v1/trading/accounts/{stage.firm}/account").json()
+        assert (firm["cash"], firm["cash_transferable"]) == ("1000000.00", "600000.00")
+
+    def test_settle_bank_transfers_at_once_and_list_them(self, stage: Stage) -> None:
+        path = f"/v1/accounts/{stage.customer['brokerage_account']}/transfers"
+        wanted = {"transfer_type": "ach", "relationship_id": "r", "amount": "25.00", "direction": "INCOMING"}
+        made = stage.alpaca.post(path, wanted).json()
+        assert (made["type"], made["status"]) == ("ach", "COMPLETE")
+        assert [one["id"] for one in stage.alpaca.get(path).json()] == [made["id"]]
+        assert cash(stage) == "25.00"
+        assert stage.alpaca.post(path, {**wanted, "direction": "OUTGOING", "amount": "26"}).status_code == 403
+        assert stage.alpaca.post(path, {**wanted, "additional_information": "x"}).status_code == 422
+
+    def test_unknown_ones_are_404(self, stage: Stage) -> None:
+        assert stage.alpaca.get("/v1/trading/accounts/none/account").json()["code"] == 40_410_000
+
+
 class TestActivities:
     def test_are_paged_by_the_last_id(self, stage: Stage) -> None:
         executed(stage, stage.journal().json()["id"])

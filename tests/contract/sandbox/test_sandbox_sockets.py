@@ -98,7 +98,10 @@ class TestServer:
         answer = stage.due.call("POST", "/v1/webhook_endpoints", data=pieces)
         assert answer.json()["url"] == "http://127.0.0.1:9/hook"
 
-    @pytest.mark.parametrize("junk", [b"\x16\x03\x01\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nnonsense\r\n\r\n"])
+    @pytest.mark.parametrize(
+        "junk",
+        [b"\x16\x03\x01\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nnonsense\r\n\r\n", b"GET /%zz HTTP/1.1\r\n\r\n"],
+    )
     def test_closes_on_what_is_not_http(self, stage: Stage, junk: bytes) -> None:
         where = urlsplit(stage.due.base)
         with socket.create_connection((where.hostname, where.port or 0), timeout=5) as connection:
