@@ -9,7 +9,8 @@ POLICY: Final = Policy(
     provider="alpaca",
     key_lifetime=timedelta(hours=24),  # assumed: Broker API docs, "Idempotency-Key" on journals, state no lifetime
     can_look_up=True,  # GET /v1/journals by day and account, matched on our description
-    assumed_rate_per_minute=200,  # assumed: the limit is per correspondent and unpublished (docs, "Rate limits")
+    # Ours: unpublished, per correspondent (docs, "Rate limits"); a 429 is obeyed whatever this says.
+    assumed_rate_per_minute=1_200,
     rate_documented=False,
     overlap=timedelta(minutes=5),  # Broker API docs, "SSE": ids inside a millisecond are random, so restart before
 )
