@@ -1,0 +1,41 @@
+"""`rampkeeper`: the command line. Each command group is a module of this package, named in the table below."""
+
+from typing import Final
+
+import click
+
+from ops.cli.lazy import LazyGroup, Place
+
+PLACES: Final = {
+    "migrate": Place("ops.cli.migrate:migrate", "Bring the database's schema to this checkout's newest."),
+    "doctor": Place("ops.cli.doctor:doctor", "Check settings, servers, schema, clock and keys; say what to mend."),
+    "up": Place("ops.cli.up:up", "Run the whole system until Ctrl-C."),
+    "demo": Place("ops.cli.demo:demo", "Send deposits through the whole system with faults on."),
+    "sandbox": Place("ops.cli.sandbox:sandbox", "Run the pretended providers until Ctrl-C."),
+    "password-hash": Place("ops.cli.password_hash:password_hash", "Make the hash of a password for OPS_USERS."),
+    "recover": Place("ops.cli.recover:recover", "After lost commits: look before creating, read again."),
+    "customers": Place("ops.cli.customers:customers", "Customers and their links."),
+    "events": Place("ops.cli.events:events", "The inbox: what providers told us."),
+    "flows": Place("ops.cli.flows:flows", "The movements of money."),
+    "dead-letters": Place("ops.cli.dead_letters:dead_letters", "Work that waits for a person."),
+    "report": Place("ops.cli.report:report", "Reports for people: text, json, csv or html."),
+    "ledger": Place("ops.cli.ledger:ledger", "Balances and journal entries."),
+    "providers": Place("ops.cli.providers:providers", "Each provider as we see it; pause and resume."),
+    "audit": Place("ops.cli.audit:audit", "What was done by whom."),
+}
+
+
+@click.group(
+    cls=LazyGroup, places=PLACES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+def cli() -> None:
+    """Rampkeeper keeps money moving over other people's ramps."""
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 it found or did something wrong, 2 the call was wrong."""
+    cli(prog_name="rampkeeper")
+
+
+if __name__ == "__main__":
+    main()
