@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from dispatch.broker import FUNDING, INGEST, NAMESPACE, NOTIFY, POLLS
+from funding.flows.table import FLOWS
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +45,11 @@ class Wake:
             self._send(INGEST, "ingest", (list(ids[start : start + BATCH]),))
 
     def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
-        """Flows are due: (id, kind, state). The state leads to the actor of its step."""
+        """Flows are due: (id, kind, state). The state leads to its step's actor; one without a step needs none."""
         for flow, kind, state in items:
-            self._send(FUNDING, f"{kind}.{state}", (str(flow),))
+            step = FLOWS[kind].step_of(state) if kind in FLOWS else None
+            if step is not None:
+                self._send(FUNDING, step.actor_name, (str(flow),))
 
     def ticks(self, items: Sequence[tuple[str, datetime]]) -> None:
         """Slots of the timetable are due: (job, slot)."""

@@ -92,9 +92,13 @@ class Call:
         `look_up` finds objects made under our reference, in a listing walked to its end.
         Raises: WouldCreate (a parked flow only listens), SettleFirst, NeedsPerson, StaleClaim, and what `send` raises.
         """
-        if self.flow.parked:
-            raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
         intention = self.flow.intention(name)
+        if self.flow.parked:
+            # A parked flow only listens: it may find what an earlier call of its own has made.
+            found = self._look(name, provider, look_up) if intention is not None else None
+            if found is None:
+                raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
+            return found
         while True:
             decision = plan(
                 intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=self.flow.look_first

@@ -13,6 +13,7 @@ from funding.snapshot import Intention
 
 NAMESPACE = UUID("6f2b1c1e-52a7-4d0c-9c55-8f1c0c5d7a11")  # ours alone: keys of other systems cannot collide with these
 LOOK_UPS_NEEDED = 2
+KEY_MARGIN = timedelta(hours=1)  # a key is not relied on this close to its end: the two clocks need not agree
 CACHED_ANSWERS = 2  # the same 5xx under the same key this often may be the key's own memory
 
 
@@ -58,7 +59,7 @@ def plan(intention: Intention | None, *, policy: Policy, now: datetime, look_fir
         return LookUp() if look_first and policy.can_look_up else Send(0, again=False)
     if intention.outcome == "refused":
         return Send(intention.generation + 1, again=False)
-    key_lives = policy.key_lifetime is not None and now - intention.born_at < policy.key_lifetime
+    key_lives = policy.key_lifetime is not None and now - intention.born_at < policy.key_lifetime - KEY_MARGIN
     may_be_cached = intention.outcome == "answered_5xx" and intention.sends >= CACHED_ANSWERS
     if key_lives and not may_be_cached and not look_first:
         return Send(intention.generation, again=True)

@@ -21,6 +21,7 @@ from funding.calls import Call, Ports
 from funding.errors import StaleClaim
 from funding.flow import Flow, Step
 from funding.outcomes import Outcome
+from providers.guards import before_sending
 from workers.recorder import Recorded, Recorder
 from workers.session import Session
 
@@ -56,11 +57,8 @@ class Runner:
     doors: Doors
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, kind: str, state: str, flow: UUID) -> None:
-        """Run a flow from that state until it waits. A flow that has moved on, or is someone else's, is left alone."""
-        step = self.flows[kind].step_of(state)
-        if step is None:
-            return
+    def run(self, step: Step, flow: UUID) -> None:
+        """Run a flow from that step until it waits. A flow that has moved on, or is someone else's, is left alone."""
         if step.provider is not None and not self.doors.try_enter(step.provider):
             return  # the row stays due; another process, or this one in 15 s, takes it
         try:
@@ -91,7 +89,8 @@ class Runner:
             raise StaleClaim(f"{claim.flow.kind}.{claim.flow.state} has no step")
         call = self._call(claim, step)
         try:
-            answer: Outcome | Exception = step.act(claim.flow, call)
+            with before_sending(self.session.check_before_sending):
+                answer: Outcome | Exception = step.act(claim.flow, call)
         except StaleClaim as stale:
             self._release(claim, str(stale))
             return None

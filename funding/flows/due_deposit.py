@@ -252,6 +252,14 @@ def watch_funded(flow: Snapshot, call: Call) -> Outcome:
     """Listen on: read the balances back, and notice a correction or a return that comes late."""
     if flow.watch_until is not None and flow.now >= flow.watch_until:
         return WatchEnded()
+    if not flow.data.get("balances_read"):
+        account = flow.link("alpaca", "brokerage_account")
+        return Snooze(
+            wait=WATCH_FIRST,
+            reason="watching for late returns and corrections",
+            readings=_balances(call, account.id) if account else (),
+            data={"balances_read": True},
+        )
     journal = call.alpaca.get_journal(checks.journal_id(flow))
     if journal.status is JournalStatus.CORRECT:
         return _corrected(flow, call, journal)

@@ -9,7 +9,7 @@ POLICY: Final = Policy(
     provider="due",
     key_lifetime=None,  # Due docs: no Idempotency-Key is documented; in va_auto we create nothing there
     can_look_up=False,  # POST /v1/transfers takes no reference of ours
-    assumed_rate_per_minute=100,  # a third party's notes (rail_service); Due itself states none
+    assumed_rate_per_minute=1_200,  # ours, from the bursts below: Due states none; a 429 is obeyed whatever this says
     rate_documented=False,
     overlap=timedelta(minutes=10),  # ours: what a listing's dates filter on (creation, presumably) is not stated
 )

@@ -1,0 +1,62 @@
+"""Virtual time: the database, the sandbox and every worker read it, and nothing sleeps."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
+
+from db.engine import UnitOfWork
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
+
+
+class Clock:
+    """Time that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return (self.now - START).total_seconds()
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+class Crash(BaseException):
+    """The process is gone: nothing of ours may catch this."""
+
+
+class CutOff(Exception):
+    """What a driver reports when the connection broke during the commit."""
+
+
+Boundary = Callable[[str], None]
+
+
+def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> UnitOfWork:
+    """Transactions in virtual time that tell `boundary` before and after their commit.
+
+    A boundary that raises CutOff before the commit loses it, after the commit only the news of it.
+    """
+
+    @contextmanager
+    def begin() -> Iterator[Connection]:
+        with engine.connect() as connection, connection.begin() as transaction:
+            connection.execute(text("SELECT set_config('rampkeeper.now', :now, true)"), {"now": clock.now.isoformat()})
+            yield connection
+            if not transaction.is_active:
+                return
+            try:
+                boundary("commit")
+                transaction.commit()
+                boundary("committed")
+            except CutOff as cut:
+                raise OperationalError("COMMIT", {}, cut, connection_invalidated=True) from cut
+
+    return begin

@@ -1,0 +1,64 @@
+"""The providers' sockets, replaced: a prepared request goes to the sandbox's app, its faults are acted out in virtual time."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3 import HTTPResponse
+
+from sandbox.inprocess import call
+from tests.simulation.clock import Boundary, Clock
+
+DEADLINE = timedelta(seconds=20)
+
+
+class SandboxWire(BaseAdapter):
+    """Answers a provider's requests out of the sandbox, in this process."""
+
+    def __init__(self, app: Any, clock: Clock, boundary: Boundary) -> None:
+        super().__init__()
+        self._app = app
+        self._clock = clock
+        self._boundary = boundary
+        self._build = HTTPAdapter()
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: FBT001, FBT002 -- the shape requests gives
+        timeout: Any = None,
+        verify: Any = True,  # noqa: FBT002 -- the same
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        self._boundary(f"{request.method} sending")
+        body = request.body or b""
+        reply = call(
+            self._app,
+            request.method or "GET",
+            request.path_url,
+            {name: str(value) for name, value in request.headers.items()},
+            body.encode() if isinstance(body, str) else body,
+        )
+        self._boundary(f"{request.method} answered")
+        if reply.fault is not None:
+            self._act_out(reply.fault.kind, timedelta(seconds=reply.fault.seconds))
+        raw = HTTPResponse(
+            body=__import__("io").BytesIO(reply.body),
+            headers=reply.headers,
+            status=reply.status,
+            preload_content=False,
+        )
+        return self._build.build_response(request, raw)
+
+    def close(self) -> None:
+        self._build.close()
+
+    def _act_out(self, kind: str, length: timedelta) -> None:
+        if kind in {"lost", "reset_before"}:
+            raise requests.ConnectionError("the connection was closed without an answer")
+        self._clock.advance(min(length, DEADLINE))
+        if kind in {"hang", "hang_before"} or length >= DEADLINE:
+            raise requests.ReadTimeout("no answer within the deadline")

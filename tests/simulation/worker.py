@@ -1,0 +1,115 @@
+"""A worker of the simulation: the product's own runner and ingest, driven by hand."""
+
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from dramatiq.brokers.stub import StubBroker
+from requests.adapters import BaseAdapter
+from sqlalchemy import Engine
+
+from db.gates import GateRows
+from db.sealing import Sealer
+from dispatch.wake import Wake
+from funding.backoff import Backoff
+from funding.calls import Ports
+from funding.flows.table import FLOWS
+from providers.registry import (
+    INTERPRETERS,
+    POLICIES,
+    AlpacaConfig,
+    DueConfig,
+    ProvidersConfig,
+    Surroundings,
+    build,
+)
+from tests.simulation.clock import Boundary, Clock, moved_unit_of_work
+from workers.doors import Doors
+from workers.ingest import Ingest
+from workers.recorder import Recorder
+from workers.runner import Runner
+from workers.session import Session
+
+RETRY = Backoff(first=timedelta(seconds=60), tries=3)
+
+
+class Heard(Wake):
+    """Keeps what would have been announced; the history decides what is heard, and when."""
+
+    def __init__(self) -> None:
+        super().__init__(StubBroker(), client=None)  # type: ignore[arg-type]  # never asked: all sending is replaced
+        self.flow_hints: list[tuple[UUID, str, str]] = []
+        self.event_hints: list[int] = []
+
+    def flows(self, items) -> None:  # type: ignore[no-untyped-def]
+        self.flow_hints += items
+
+    def events(self, ids) -> None:  # type: ignore[no-untyped-def]
+        self.event_hints += ids
+
+    def notifications(self, ids) -> None:  # type: ignore[no-untyped-def]
+        pass
+
+    def looks(self, items) -> None:  # type: ignore[no-untyped-def]
+        pass
+
+
+class Unlimited:
+    """No limit of our own: a history's calls come faster than virtual time passes."""
+
+    def spend(self) -> None:
+        return None
+
+
+class SimulatedWorker:
+    """One worker process. `alive` turns false when it crashes; `frozen` while it is paused."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        boundary: Boundary,
+        wires: Mapping[str, BaseAdapter],
+        *,
+        due_key: str,
+        alpaca_key: tuple[str, str],
+        firm: str,
+        wake: Heard,
+        draw: random.Random,
+    ) -> None:
+        self.alive = True
+        self.frozen = False
+        begin = moved_unit_of_work(engine, clock, boundary)
+        quiet = moved_unit_of_work(engine, clock, lambda _: None)
+        self.session = Session(quiet, monotonic=clock.monotonic)
+        self.session.start()
+        self.providers = build(
+            ProvidersConfig(
+                due=DueConfig(base_url="http://due.test", api_keys=[due_key]),
+                alpaca=AlpacaConfig(base_url="http://alpaca.test", keys=[alpaca_key], firm_account=firm),
+                threads=64,
+                redis_url=None,
+            ),
+            Surroundings(gate_store=GateRows(quiet), clock=clock, transports=wires),
+        )
+        due, alpaca = self.providers.due, self.providers.alpaca
+        if due is None or alpaca is None:
+            raise RuntimeError("both providers are configured above")
+        for gate in self.providers.gates.values():
+            gate._rate = Unlimited()
+            gate._monotonic = clock.monotonic
+        self.runner = Runner(
+            begin=begin,
+            flows=FLOWS,
+            ports=Ports(due=due.transfers, alpaca=alpaca.journals, policies=dict(POLICIES)),
+            session=self.session,
+            recorder=Recorder(begin=begin, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
+            wake=wake,
+            doors=Doors(self.providers.gates),
+            sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)),
+        )
+        self.ingest = Ingest(begin=begin, flows=FLOWS, interpreters=INTERPRETERS, sealer=Sealer(), wake=wake)
+
+    def close(self) -> None:
+        self.providers.close()

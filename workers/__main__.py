@@ -1,0 +1,74 @@
+"""The worker process: `python -m workers`. Takes messages until SIGTERM, finishes within 25 s, ends its session."""
+
+import os
+import signal
+import sys
+import threading
+from typing import Final
+
+import structlog
+from dramatiq import Worker
+from prometheus_client import start_http_server
+from redis.exceptions import RedisError
+
+from dispatch import logs
+from dispatch.broker import QUEUES
+from migrations.run import current, head
+from settings import SettingsError, load
+from workers.actors import declare
+from workers.desk import WorkerDesk, make_desk
+from workers.pull import Pull
+
+log = structlog.get_logger(__name__)
+
+FINISH_WITHIN_S: Final = 25
+
+
+def main() -> None:
+    """Work until told to stop; exit 1, saying what to mend, when the settings or the schema are not as they must be."""
+    try:
+        settings = load(os.environ)
+    except SettingsError as error:
+        sys.exit(str(error))
+    logs.configure(settings.log_level)
+    logs.report_errors(settings.sentry_dsn.reveal() if settings.sentry_dsn else None, process="worker")
+    desk = make_desk(settings)
+    _check_schema(desk)
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port)
+    declare(desk.broker, desk)
+    desk.session.start()
+    desk.session.beat_always()
+    worker = Worker(desk.broker, queues=set(QUEUES), worker_threads=settings.worker_threads)
+    pull = Pull(desk.begin, desk, threads=settings.worker_threads, heard=lambda: _answers(desk))
+    worker.start()
+    pull.start()
+    log.info("worker.started", session=str(desk.session.id), threads=settings.worker_threads)
+    stop.wait()
+    log.info("worker.stopping", within_s=FINISH_WITHIN_S)
+    pull.stop()
+    worker.stop(timeout=FINISH_WITHIN_S * 1000)
+    desk.session.end()
+    desk.close()
+    log.info("worker.stopped")
+
+
+def _check_schema(desk: WorkerDesk) -> None:
+    with desk.begin() as connection:
+        stands = current(connection)
+    if stands != head():
+        sys.exit(f"the database stands at revision {stands}, this code needs {head()}: run `rampkeeper migrate` first")
+
+
+def _answers(desk: WorkerDesk) -> bool:
+    try:
+        return bool(desk.redis.ping())
+    except RedisError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

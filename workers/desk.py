@@ -1,0 +1,200 @@
+"""One worker process, put together from its settings."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from dramatiq import Broker
+from redis import Redis
+from sqlalchemy import Engine
+
+from db import receiver_keys, sessions
+from db.engine import UnitOfWork, make_engine, unit_of_work
+from db.gates import GateRows
+from db.notifications import Channel
+from db.sealing import Sealer
+from dispatch.broker import make_broker, make_client
+from dispatch.wake import Wake
+from funding.backoff import Backoff
+from funding.calls import Ports
+from funding.errors import ProviderUnavailable
+from funding.flow import Step
+from funding.flows.table import FLOWS
+from providers.outgoing import Outgoing
+from providers.people import People
+from providers.registry import (
+    INTERPRETERS,
+    POLICIES,
+    AlpacaConfig,
+    DueConfig,
+    Providers,
+    ProvidersConfig,
+    Surroundings,
+    build,
+)
+from settings import Settings
+from workers.doors import Doors
+from workers.ingest import Ingest
+from workers.notify import Notifier
+from workers.polls import Polls
+from workers.recorder import Recorder
+from workers.runner import Runner
+from workers.session import Session
+
+
+class Absent:
+    """Stands for a provider without credentials: whatever is asked of it was not sent."""
+
+    def __init__(self, provider: str) -> None:
+        self._provider = provider
+
+    def __getattr__(self, name: str) -> Any:
+        raise ProviderUnavailable(f"{self._provider} is not configured", provider=self._provider)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDesk:
+    """What one worker process can do, and what it holds. Shape: `workers.actors.Desk`."""
+
+    engine: Engine
+    begin: UnitOfWork
+    session: Session
+    broker: Broker
+    redis: Redis
+    providers: Providers
+    runner: Runner
+    ingest: Ingest
+    notifier: Notifier
+    polls: Polls
+
+    def step(self, step: Step, flow: UUID) -> None:
+        """Run a flow from a step until it waits."""
+        self.runner.run(step, flow)
+
+    def events(self, ids: Sequence[int]) -> None:
+        """Handle inbox events."""
+        self.ingest.handle(ids)
+
+    def tick(self, job: str, slot: datetime) -> None:
+        """Do a slot of the timetable."""
+        self.polls.run_tick(job, slot)
+
+    def look(self, provider: str, poll: str, subject: str) -> None:
+        """Read one object from its provider."""
+        self.polls.run_look(provider, poll, subject)
+
+    def notification(self, notification: UUID) -> None:
+        """Deliver a notification."""
+        self.notifier.deliver(notification)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.providers.close()
+        self.engine.dispose()
+
+
+def make_desk(settings: Settings) -> WorkerDesk:
+    """Everything a worker process needs, connected to nothing yet."""
+    engine = make_engine(
+        settings.database_url.reveal(),
+        pool=settings.worker_threads * 2 + 4,  # each thread one, as many again while Redis is away, and the beat's own
+        transaction_pooler=settings.database_pooler == "transaction",
+    )
+    begin = unit_of_work(engine)
+    redis_url = settings.redis_url.reveal()
+    broker, client = make_broker(redis_url), make_client(redis_url)
+    wake = Wake(broker, client)
+    session = Session(begin)
+    providers = build(
+        providers_config(settings),
+        Surroundings(gate_store=GateRows(begin), live_sessions=lambda: _live(begin), key_used=_note_key(begin)),
+    )
+    sealer = Sealer(settings.encryption_keys or ())
+    recorder = Recorder(
+        begin=begin,
+        flows=FLOWS,
+        retry=Backoff(first=settings.retry_first, tries=settings.retry_tries),
+        channels=channels(settings),
+        draw=random.Random(),
+    )
+    ports = Ports(
+        due=providers.due.transfers if providers.due else Absent("due"),
+        alpaca=providers.alpaca.journals if providers.alpaca else Absent("alpaca"),
+        policies=dict(POLICIES),
+    )
+    runner = Runner(
+        begin=begin,
+        flows=FLOWS,
+        ports=ports,
+        session=session,
+        recorder=recorder,
+        wake=wake,
+        doors=Doors(providers.gates),
+    )
+    notifier = Notifier(
+        begin,
+        webhook_url=settings.notify.webhook_url,
+        webhook_secrets=settings.notify.webhook_secrets or (),
+        outgoing=Outgoing(allow_private=settings.notify.allow_private),
+        people=People(settings.notify.apprise_urls or ()),
+    )
+    return WorkerDesk(
+        engine=engine,
+        begin=begin,
+        session=session,
+        broker=broker,
+        redis=client,
+        providers=providers,
+        runner=runner,
+        ingest=Ingest(begin=begin, flows=FLOWS, interpreters=INTERPRETERS, sealer=sealer, wake=wake),
+        notifier=notifier,
+        polls=Polls(begin, providers=providers, wake=wake, sealer=sealer, settings=settings),
+    )
+
+
+def channels(settings: Settings) -> tuple[Channel, ...]:
+    """The ways notifications go out here."""
+    configured: list[Channel] = []
+    if settings.notify.webhook_url is not None:
+        configured.append("webhook")
+    if settings.notify.apprise_urls:
+        configured.append("apprise")
+    return tuple(configured)
+
+
+def providers_config(settings: Settings) -> ProvidersConfig:
+    """The providers that have credentials, whether enabled or not: flows under way go on."""
+    now = datetime.now(UTC)
+    due = alpaca = None
+    if settings.due.base_url and settings.due.api_key:
+        keys = [key.value.reveal() for key in settings.due.api_key if key.is_open(now)]
+        due = DueConfig(
+            base_url=settings.due.base_url, api_keys=keys, webhook_endpoint=settings.due.webhook_endpoint_id
+        )
+    pairs = zip(settings.alpaca.key_id or (), settings.alpaca.secret or (), strict=True)
+    keys_of_alpaca = [(user.value.reveal(), secret.value.reveal()) for user, secret in pairs if secret.is_open(now)]
+    if settings.alpaca.base_url and keys_of_alpaca and settings.alpaca.firm_account_id:
+        alpaca = AlpacaConfig(
+            base_url=settings.alpaca.base_url,
+            keys=keys_of_alpaca,
+            firm_account=settings.alpaca.firm_account_id,
+        )
+    return ProvidersConfig(
+        due=due, alpaca=alpaca, threads=settings.worker_threads, redis_url=settings.redis_url.reveal()
+    )
+
+
+def _live(begin: UnitOfWork) -> int:
+    with begin() as connection:
+        return sessions.live(connection)
+
+
+def _note_key(begin: UnitOfWork) -> Callable[[str, str], None]:
+    def note(provider: str, fingerprint: str) -> None:
+        with begin() as connection:
+            receiver_keys.note_used(connection, {(provider, fingerprint)})
+
+    return note

@@ -1,0 +1,87 @@
+"""Without Redis a worker claims due rows from Postgres itself, once a second, until Redis is back."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import due_work
+from db.engine import UnitOfWork
+from funding.flows.table import FLOWS
+from workers.actors import Desk
+
+log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 1.0
+BATCH: Final = 100
+
+
+class Pull:
+    """Takes over what messages would have told, through the same desk. `heard` says whether Redis answers."""
+
+    def __init__(self, begin: UnitOfWork, desk: Desk, *, threads: int, heard: Callable[[], bool]) -> None:
+        self._begin = begin
+        self._desk = desk
+        self._heard = heard
+        self._threads = threads
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
+
+    def start(self) -> None:
+        """Watch from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; work under way is finished."""
+        self._stop.set()
+        self._thread.join()
+
+    def once(self, pool: ThreadPoolExecutor) -> int:
+        """Do what is due now; how much that was."""
+        with self._begin() as connection:
+            events = due_work.events(connection, limit=BATCH)
+            flows = due_work.flows(connection, limit=BATCH)
+            ticks = due_work.ticks(connection, limit=BATCH)
+            looks = due_work.looks(connection, limit=BATCH)
+            notifications = due_work.notifications(connection, limit=BATCH)
+        acts: list[Callable[[], None]] = []
+        if events:
+            acts.append(lambda: self._desk.events(events))
+        for flow, kind, state in flows:
+            step = FLOWS[kind].step_of(state)
+            if step is not None:
+                acts.append(lambda step=step, flow=flow: self._desk.step(step, flow))  # type: ignore[misc]
+        acts += [lambda tick=tick: self._desk.tick(*tick) for tick in ticks]  # type: ignore[misc]
+        acts += [lambda look=look: self._desk.look(*look) for look in looks]  # type: ignore[misc]
+        acts += [lambda one=one: self._desk.notification(one) for one in notifications]  # type: ignore[misc]
+        list(pool.map(_contained, acts))
+        return len(acts)
+
+    def _run(self) -> None:
+        alone = False
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="pull") as pool:
+            while not self._stop.wait(EVERY_S):
+                if self._heard():
+                    if alone:
+                        log.info("pull.ended", reason="Redis answers again")
+                    alone = False
+                    continue
+                if not alone:
+                    log.warning("pull.began", reason="Redis does not answer; due rows are claimed from Postgres")
+                alone = True
+                try:
+                    while self.once(pool) and not self._stop.is_set():
+                        time.sleep(0)
+                except SQLAlchemyError as error:
+                    log.warning("pull.database_failed", error=type(error).__name__)
+
+
+def _contained(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception as error:
+        log.exception("pull.failed", error=type(error).__name__)
