@@ -16,7 +16,7 @@ STATIC_CHECKS = {
     "lint": ["ruff", "check", "--no-cache", "--output-format", "concise", "."],
     "format": ["ruff", "format", "--no-cache", "--check", "."],
     "types": ["mypy", "--no-color-output"],
-    "imports": ["lint-imports", "--no-cache"],
+    "imports": ["lint-imports", "--no-cache", "--no-logo"],
 }
 LIMIT = timedelta(minutes=10)
 WORKERS = min(max(os.cpu_count() or 2, 2), 6)
