@@ -46,9 +46,7 @@ def journals(alpaca_client: ProviderClient, pretended: SandboxServer) -> AlpacaA
 @pytest.fixture
 def due_client(pretended: SandboxServer) -> Iterator[ProviderClient]:
     key = pretended.world.config.due_api_keys[0]
-    client = a_client(
-        pretended.urls["due"], deadline=DEADLINE_S, credentials=[bearer(key)], classify=due.classify
-    )
+    client = a_client(pretended.urls["due"], deadline=DEADLINE_S, credentials=[bearer(key)], classify=due.classify)
     yield client
     client.close()
 
