@@ -56,9 +56,9 @@ SILENCE: Final = text("""
     )
     SELECT f.provider,
            CASE WHEN count(*) FILTER (WHERE f.received_at > coalesce(h.at, '-infinity')) >= 3
-                THEN extract(epoch FROM (SELECT rk_now()) - coalesce(max(h.at), min(f.received_at))) ELSE 0 END
+                THEN extract(epoch FROM (SELECT rk_now()) - coalesce(h.at, min(f.received_at))) ELSE 0 END
       FROM found f LEFT JOIN heard h ON h.provider = f.provider
-     GROUP BY f.provider ORDER BY 1
+     GROUP BY f.provider, h.at ORDER BY 1
 """)
 
 # What is being done ---------------------------------------------------------------------------------
