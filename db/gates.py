@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from db.engine import UnitOfWork
-from providers.breaker import GateState
+from funding.gate_state import GateState
 
 _READ = text("""
     SELECT paused, breaker, failures, greatest(coalesce(open_until, rk_now()) - rk_now(), interval '0') AS wait

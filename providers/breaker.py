@@ -5,22 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
+from funding.gate_state import GateState
+
 FIRST_OPEN: Final = timedelta(seconds=10)
 LONGEST_OPEN: Final = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
-    """A provider's shared row, as read: lengths of time are the database's, so no clock of ours takes part.
-
-    `breaker` is "closed", "open" or "probing"; `wait` how long until `open_until`, zero when that has passed;
-    `failures` how many times in a row it has opened.
-    """
-
-    paused: bool = False
-    breaker: str = "closed"
-    failures: int = 0
-    wait: timedelta = timedelta(0)
 
 
 class GateStore(Protocol):

@@ -14,8 +14,9 @@ SQL = Path(__file__).with_name("0001_the_house.sql")
 
 def upgrade() -> None:
     # As one script: the driver reads no placeholders into it when no parameters are given.
-    with op.get_bind().connection.cursor() as cursor:
-        cursor.execute(SQL.read_text(encoding="utf-8"))
+    cursor = op.get_bind().connection.cursor()
+    cursor.execute(SQL.read_text(encoding="utf-8"))
+    cursor.close()
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""One history: deposits, faults, crashes and pauses drawn from a seed, then quiet until nothing moves, then the truth."""
+"""One history: deposits, faults, crashes and pauses drawn from a seed, then quiet until nothing moves."""
 
 import random
 from collections.abc import Callable
@@ -10,13 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import due_work, inbox, lost_claims
 from db.inbox import Arrival
+from funding.errors import ProviderError
+from funding.flows.table import FLOWS
 from sandbox.alpaca.app import create_alpaca_app
 from sandbox.due.app import create_due_app
 from sandbox.world import World
 from tests.simulation.clock import Clock, Crash, CutOff, moved_unit_of_work
 from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import Heard, SimulatedWorker
-from funding.flows.table import FLOWS
 
 PATHS = (
     (("awaiting_funds", "funds_received", "approved", "payment_submitted", "payment_processed"), 8),
@@ -28,7 +29,7 @@ PATHS = (
 )
 DEAD_AFTER_S = 8
 DEEPEST = 2  # processes standing still at once
-FAULTS = (
+FAULTS: tuple[tuple[str, str, dict[str, float]], ...] = (
     ("webhook_dropped", "due", {}),
     ("webhook_doubled", "due", {}),
     ("webhook_late", "due", {"seconds": 40.0}),
@@ -179,7 +180,10 @@ class History:
                     ("alpaca", "brokerage_account", brokerage),
                 ):
                     connection.execute(
-                        text("INSERT INTO customer_links (provider, kind, external_id, customer_id) VALUES (:p, :k, :e, :c)"),
+                        text("""
+                            INSERT INTO customer_links (provider, kind, external_id, customer_id)
+                            VALUES (:p, :k, :e, :c)
+                        """),
                         {"p": provider, "k": kind, "e": external, "c": customer},
                     )
 
@@ -270,7 +274,7 @@ class History:
             rough, self.rough = self.rough, False
             try:
                 findings = listing.page(since=self.clock.now - timedelta(days=30), cursor=None).findings
-            except Exception:  # noqa: BLE001 -- a poll that failed is made again at its next slot
+            except ProviderError:
                 continue
             finally:
                 self.rough = rough
@@ -291,7 +295,7 @@ class History:
 
     def _sweep(self) -> None:
         """The leader: sessions that did not beat for eight seconds are dead, their claims anyone's."""
-        silent = [w.session.id for w in self.workers if not w.alive or (w.frozen and self._quiet_for(w) >= DEAD_AFTER_S)]
+        silent = [w.session.id for w in self.workers if not w.alive or self._quiet_for(w) >= DEAD_AFTER_S]
         with self.quiet() as connection:
             connection.execute(
                 text("UPDATE worker_sessions SET dead_at = rk_now() WHERE id = ANY(:ids) AND dead_at IS NULL"),
@@ -319,5 +323,5 @@ class History:
             moving = connection.execute(
                 text("SELECT count(*) FROM flows WHERE status = 'open' AND parked_at IS NULL")
             ).scalar_one()
-            waiting = connection.execute(text("SELECT count(*) FROM inbox_events WHERE state = 'received'")).scalar_one()
+            waiting = inbox.count_by_state(connection).get("received", 0)
         return not moving and not waiting and not self.world.due_deliveries()

@@ -90,10 +90,17 @@ def _clearing(connection: Connection, world: World) -> Iterator[str]:
     at_due = Decimal(world.due.balances().get("USDC", "0")) * 10**6
     if held.get("due:clearing", Decimal(0)) != at_due:
         yield f"Due holds {at_due} millionths of USDC, our clearing account says {held.get('due:clearing', 0)}"
-    at_alpaca = sum(
-        (account.cash for number, account in world.alpaca.accounts.items() if number != world.alpaca.firm_account_id),
-        Decimal(0),
-    ) * 100
+    at_alpaca = (
+        sum(
+            (
+                account.cash
+                for number, account in world.alpaca.accounts.items()
+                if number != world.alpaca.firm_account_id
+            ),
+            Decimal(0),
+        )
+        * 100
+    )
     if held.get("alpaca:custody", Decimal(0)) != at_alpaca:
         yield f"customers hold {at_alpaca} cents at Alpaca, our custody account says {held.get('alpaca:custody', 0)}"
 

@@ -1,5 +1,6 @@
-"""The providers' sockets, replaced: a prepared request goes to the sandbox's app, its faults are acted out in virtual time."""
+"""The providers' sockets, replaced: requests go to the sandbox's app, faults are acted out in virtual time."""
 
+import io
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -46,7 +47,7 @@ class SandboxWire(BaseAdapter):
         if reply.fault is not None:
             self._act_out(reply.fault.kind, timedelta(seconds=reply.fault.seconds))
         raw = HTTPResponse(
-            body=__import__("io").BytesIO(reply.body),
+            body=io.BytesIO(reply.body),
             headers=reply.headers,
             status=reply.status,
             preload_content=False,

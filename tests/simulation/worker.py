@@ -1,7 +1,7 @@
 """A worker of the simulation: the product's own runner and ingest, driven by hand."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -42,16 +42,16 @@ class Heard(Wake):
         self.flow_hints: list[tuple[UUID, str, str]] = []
         self.event_hints: list[int] = []
 
-    def flows(self, items) -> None:  # type: ignore[no-untyped-def]
+    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
         self.flow_hints += items
 
-    def events(self, ids) -> None:  # type: ignore[no-untyped-def]
+    def events(self, ids: Sequence[int]) -> None:
         self.event_hints += ids
 
-    def notifications(self, ids) -> None:  # type: ignore[no-untyped-def]
+    def notifications(self, ids: Sequence[UUID]) -> None:
         pass
 
-    def looks(self, items) -> None:  # type: ignore[no-untyped-def]
+    def looks(self, items: Sequence[tuple[str, str, str]]) -> None:
         pass
 
 
