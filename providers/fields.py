@@ -47,8 +47,9 @@ class Fields:
         self._where = where
 
     def has(self, name: str) -> bool:
-        """Whether the field is there and not null."""
-        return self._values.get(name) is not None
+        """Whether the field is there, not null and not empty text."""
+        value = self._values.get(name)
+        return value is not None and value != ""
 
     def text(self, *names: str) -> str:
         """The first of these fields that is there: text, not empty."""
