@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from funding.errors import OutcomeUnknown, ProviderError, ProviderThrottled, ProviderUnavailable
-from providers.breaker import GateState, GateStore, Health, Tolerance, open_for
+from funding.gate_state import GateState
+from providers.breaker import GateStore, Health, Tolerance, open_for
 
 _log = logging.getLogger(__name__)
 FRESH_S: Final = 1.0  # how old our reading of the shared row may be
