@@ -48,7 +48,7 @@ class Filter:
 _LETTERS = """
     SELECT d.id, d.flow_id, d.event_id, coalesce(f.customer_id, d.customer_id) AS customer_id, d.kind, d.step, d.error,
            d.status, coalesce(f.state, e.state) AS state,
-           coalesce(f.parked_at IS NOT NULL, e.state = 'dead') AS parked
+           CASE WHEN d.flow_id IS NULL THEN e.state = 'dead' ELSE f.parked_at IS NOT NULL END AS parked
       FROM dead_letters d
       LEFT JOIN flows f ON f.id = d.flow_id
       LEFT JOIN inbox_events e ON e.id = d.event_id
