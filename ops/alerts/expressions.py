@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from ops.reports.metrics import PREFIX
+from ops.reports.metrics import FIGURES, PREFIX
 
 Readings = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]  # by figure: its samples, labels and value
 Where = Mapping[str, tuple[str, ...]]  # by label: the values that count; a label not named counts whatever it is
@@ -114,4 +114,5 @@ def _by(labels: tuple[str, ...]) -> str:
 
 def _sum(figure: str, by: tuple[str, ...], where: Where) -> str:
     # What a scrape adds to tell processes apart is left out before anything is added up.
-    return f"sum{_by(by)} (max without (instance, pod, container, process) ({_selected(figure, where)}))"
+    labels = next((tuple(known.labels) for known in FIGURES if known.name == figure), ())
+    return f"sum{_by(by)} (max{_by(labels)} ({_selected(figure, where)}))"
