@@ -38,6 +38,7 @@ from providers.registry import (
 from settings import Settings
 from workers.doors import Doors
 from workers.ingest import Ingest
+from workers.jobs import make_polls
 from workers.notify import Notifier
 from workers.polls import Polls
 from workers.recorder import Recorder
@@ -151,7 +152,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
         runner=runner,
         ingest=Ingest(begin=begin, flows=FLOWS, interpreters=INTERPRETERS, sealer=sealer, wake=wake),
         notifier=notifier,
-        polls=Polls(begin, providers=providers, wake=wake, sealer=sealer, settings=settings),
+        polls=make_polls(begin, providers=providers, wake=wake, sealer=sealer, settings=settings),
     )
 
 

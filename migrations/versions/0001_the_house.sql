@@ -196,6 +196,7 @@ CREATE TABLE inbox_events (
 CREATE INDEX ix_inbox_events_due ON inbox_events (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX ix_inbox_events_waits_for ON inbox_events (waits_for) WHERE waits_for IS NOT NULL;
 CREATE INDEX ix_inbox_events_flow ON inbox_events (flow_id) WHERE flow_id IS NOT NULL;
+CREATE INDEX ix_inbox_events_bodies ON inbox_events (handled_at) WHERE body IS NOT NULL AND handled_at IS NOT NULL;
 CREATE INDEX ix_inbox_events_received_at ON inbox_events (received_at, id);
 CREATE INDEX ix_inbox_events_digest ON inbox_events (provider, body_digest, received_at);
 

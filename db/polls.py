@@ -1,0 +1,285 @@
+"""Polls: how far each listing has been walked, and what it showed. Tables `poll_marks`, `polled_objects`."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from funding.ports import Finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A walk through a listing's window, and its place: where the next page begins."""
+
+    provider: str
+    poll: str
+    subject: str
+    since: datetime
+    started_at: datetime
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A finding that differs from what was seen of its object before, and the version that makes it."""
+
+    finding: Finding
+    version: int
+
+    @property
+    def event_id(self) -> str:
+        """The provider's own id of the event, if the finding is one; else a name that this version alone has."""
+        return self.finding.event_id or f"poll:{self.finding.kind}:{self.finding.id}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A walk that reached its end. `missing` are objects of its window seen before and not listed this time."""
+
+    missing: tuple[str, ...]
+
+
+# Walks ----------------------------------------------------------------------------------------------------------------
+
+_BEGIN = text("""
+    INSERT INTO poll_marks AS m (provider, poll, subject, walk_since, walk_started_at)
+    VALUES (:provider, :poll, :subject, rk_now() - CAST(:first AS interval), rk_now())
+    ON CONFLICT (provider, poll, subject) DO UPDATE
+       SET walk_since = CASE WHEN m.walk_started_at IS NOT NULL THEN m.walk_since
+                             ELSE least(coalesce(m.high_water_mark - CAST(:overlap AS interval), excluded.walk_since),
+                                        CAST(:reach AS timestamptz)) END,
+           walk_started_at = coalesce(m.walk_started_at, rk_now())
+    RETURNING walk_since, walk_started_at, walk_cursor
+""")
+
+_AT_ITS_PLACE = """provider = :provider AND poll = :poll AND subject = :subject
+       AND walk_started_at = :started_at AND walk_cursor IS NOT DISTINCT FROM CAST(:cursor AS text)"""
+
+_ADVANCE = text(f"""
+    UPDATE poll_marks SET walk_cursor = :next, findings = findings + :found, last_error = NULL WHERE {_AT_ITS_PLACE}
+""")  # noqa: S608 -- built from the constant above
+
+# The mark moves to when the walk began, by our clock: what changed at the provider since then is the next walk's.
+_END = text(f"""
+    UPDATE poll_marks
+       SET walk_since = NULL, walk_started_at = NULL, walk_cursor = NULL, finished_at = rk_now(), last_error = NULL,
+           findings = findings + :found,
+           high_water_mark = CASE WHEN :hold AND coalesce(high_water_mark, walk_since) > rk_now() - interval '1 day'
+                                  THEN coalesce(high_water_mark, walk_since)
+                                  ELSE greatest(high_water_mark, walk_started_at) END
+     WHERE {_AT_ITS_PLACE}
+""")  # noqa: S608 -- built from the constant above
+
+_MISSING = text("""
+    SELECT kind || ' ' || external_id AS named FROM polled_objects
+     WHERE provider = :provider AND poll = :poll AND subject = :subject AND changed_at > :listed_from
+       AND changed_at < :started_at AND seen_at < :started_at
+     ORDER BY changed_at, named LIMIT 100
+""")
+
+_FAILED = text("""
+    UPDATE poll_marks SET last_error = :error,
+           walk_since = CASE WHEN :over THEN NULL ELSE walk_since END,
+           walk_started_at = CASE WHEN :over THEN NULL ELSE walk_started_at END,
+           walk_cursor = CASE WHEN :over THEN NULL ELSE walk_cursor END,
+           finished_at = CASE WHEN :over THEN rk_now() ELSE finished_at END
+     WHERE provider = :provider AND poll = :poll AND subject = :subject AND walk_started_at = :started_at
+""")
+
+
+def begin_walk(
+    connection: Connection,
+    provider: str,
+    poll: str,
+    subject: str,
+    *,
+    overlap: timedelta,
+    first: timedelta,
+    reach: datetime | None = None,
+) -> Walk:
+    """Go on with the walk under way, or begin one at the mark less the overlap; `first`: how far back the very first.
+
+    `reach` is a moment the window must take in, such as when the oldest open work began. One row by primary key.
+    """
+    named = {"provider": provider, "poll": poll, "subject": subject}
+    row = connection.execute(_BEGIN, {**named, "overlap": overlap, "first": first, "reach": reach}).one()
+    return Walk(
+        provider=provider,
+        poll=poll,
+        subject=subject,
+        since=row.walk_since,
+        started_at=row.walk_started_at,
+        cursor=row.walk_cursor,
+    )
+
+
+def advance(connection: Connection, walk: Walk, *, next_cursor: str, found: int) -> Walk | None:
+    """A page has been taken in: the walk at its next place; None when somebody else has walked on meanwhile."""
+    if connection.execute(_ADVANCE, {**_place(walk), "next": next_cursor, "found": found}).rowcount == 0:
+        return None
+    return Walk(
+        provider=walk.provider,
+        poll=walk.poll,
+        subject=walk.subject,
+        since=walk.since,
+        started_at=walk.started_at,
+        cursor=next_cursor,
+    )
+
+
+def end_walk(connection: Connection, walk: Walk, *, covers: timedelta, found: int) -> Ended | None:
+    """The last page has been taken in: move the mark; None when somebody else has walked on meanwhile.
+
+    `covers` is how far before the window's start the listing shows objects too. A listing that left out what it
+    showed before was cut short: then the mark stays for up to a day, so that the next walk reads the window again.
+    Served by ix_polled_objects_window.
+    """
+    window = {**_place(walk), "listed_from": walk.since - covers + timedelta(seconds=1)}
+    missing = tuple(connection.execute(_MISSING, window).scalars())
+    if connection.execute(_END, {**_place(walk), "found": found, "hold": bool(missing)}).rowcount == 0:
+        return None
+    return Ended(missing)
+
+
+def note_failure(connection: Connection, walk: Walk, error: str, *, over: bool) -> None:
+    """Say why a walk stopped; `over`: it is given up, and when its turn comes again it begins at the unmoved mark."""
+    connection.execute(_FAILED, {**_place(walk), "error": error, "over": over})
+
+
+def _place(walk: Walk) -> dict[str, object]:
+    return {
+        "provider": walk.provider,
+        "poll": walk.poll,
+        "subject": walk.subject,
+        "started_at": walk.started_at,
+        "cursor": walk.cursor,
+    }
+
+
+# What was seen --------------------------------------------------------------------------------------------------------
+
+_SEEN = """unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:digests AS bytea[]),
+                   CAST(:changed AS timestamptz[])) AS u(kind, external_id, digest, changed_at)"""
+
+_NEWS = text(f"""
+    INSERT INTO polled_objects AS o (provider, kind, external_id, digest, poll, subject, changed_at)
+    SELECT :provider, kind, external_id, digest, :poll, :subject, changed_at FROM {_SEEN} ORDER BY kind, external_id
+    ON CONFLICT (provider, kind, external_id) DO UPDATE
+       SET digest = excluded.digest, version = o.version + 1, seen_at = rk_now(), changed_at = excluded.changed_at
+     WHERE o.digest <> excluded.digest
+    RETURNING kind, external_id, version
+""")  # noqa: S608 -- built from the constant above
+
+_SEEN_AGAIN = text(f"""
+    UPDATE polled_objects o SET seen_at = rk_now(), poll = :poll, subject = :subject
+      FROM {_SEEN}
+     WHERE o.provider = :provider AND o.kind = u.kind AND o.external_id = u.external_id
+       AND (o.seen_at < :started_at OR (o.poll, o.subject) <> (:poll, :subject))
+""")  # noqa: S608 -- built from the constant above
+
+
+def note_seen(
+    connection: Connection,
+    provider: str,
+    poll: str,
+    subject: str,
+    findings: Sequence[Finding],
+    *,
+    walk: Walk | None = None,
+) -> list[News]:
+    """Keep what a page showed; the findings that are news, in the page's order.
+
+    News is an object never seen, or one whose digest changed: only that raises its version. A `walk` also notes
+    that it saw the others, so that one left out later is missed. Locks the rows it writes, in key order.
+    """
+    last = {(finding.kind, finding.id): finding for finding in findings}
+    if not last:
+        return []
+    ordered = [last[key] for key in sorted(last)]
+    values = {
+        "provider": provider,
+        "poll": poll,
+        "subject": subject,
+        "kinds": [f.kind for f in ordered],
+        "ids": [f.id for f in ordered],
+        "digests": [hashlib.sha256(f.digest_of.encode()).digest() for f in ordered],
+        "changed": [f.changed_at for f in ordered],
+    }
+    news = {(row.kind, row.external_id): row.version for row in connection.execute(_NEWS, values)}
+    if walk is not None:
+        connection.execute(_SEEN_AGAIN, {**values, "started_at": walk.started_at})
+    return [News(finding, news[key]) for key, finding in last.items() if key in news]
+
+
+# Whose listing is next ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose listing to walk, and since when they have had work open (None: they have none)."""
+
+    name: str
+    working_since: datetime | None
+
+
+# Open work is read again from its beginning, because a listing's window may go by creation; but not for ever.
+_LONGEST_REACH = "greatest(min(created_at), rk_now() - interval '7 days')"
+
+_ACCOUNTS = text(f"""
+    WITH linked AS (
+      SELECT DISTINCT CASE kind WHEN 'account' THEN external_id ELSE attributes ->> 'account' END AS name
+        FROM customer_links WHERE provider = :provider AND kind IN ('account', 'virtual_account')
+    ), working AS (
+      SELECT data ->> 'account' AS name, {_LONGEST_REACH} AS since
+        FROM flows WHERE status = 'open' AND kind = :flow_kind GROUP BY 1
+    ), ranked AS (
+      SELECT name, w.since, m.finished_at,
+             row_number() OVER (PARTITION BY w.since IS NULL ORDER BY m.finished_at NULLS FIRST, name) AS turn
+        FROM linked FULL JOIN working w USING (name)
+        LEFT JOIN poll_marks m ON m.provider = :provider AND m.poll = :poll AND m.subject = name
+       WHERE name <> ''
+    )
+    SELECT name, since FROM ranked WHERE turn <= :limit ORDER BY turn
+""")  # noqa: S608 -- built from the constant above
+
+_WORKING_SINCE = text(f"""
+    SELECT {_LONGEST_REACH} FROM flows WHERE status = 'open' AND provider = :provider HAVING count(*) > 0
+""")  # noqa: S608 -- built from the constant above
+
+
+def accounts_in_turn(
+    connection: Connection, *, provider: str, poll: str, flow_kind: str, limit: int
+) -> Sequence[Subject]:
+    """The accounts to walk now: those with open work first, each group longest unread first, at most `limit`.
+
+    A quarter is kept for accounts without open work, so that money nobody told us of is found too. Reads every link
+    and, by ix_flows_open_moved_at, every open flow; no locks.
+    """
+    rows = connection.execute(_ACCOUNTS, {"provider": provider, "poll": poll, "flow_kind": flow_kind, "limit": limit})
+    subjects = [Subject(row.name, row.since) for row in rows]
+    working = [s for s in subjects if s.working_since is not None]
+    others = [s for s in subjects if s.working_since is None]
+    for_working = max(limit - len(others), limit - limit // 4)
+    chosen = working[:for_working]
+    return chosen + others[: limit - len(chosen)]
+
+
+def working_since(connection: Connection, provider: str) -> datetime | None:
+    """When the oldest open flow that now speaks to that provider began, at most a week ago; None: there is none."""
+    since: datetime | None = connection.execute(_WORKING_SINCE, {"provider": provider}).scalar_one_or_none()
+    return since
+
+
+def account_of(connection: Connection, provider: str, virtual_account: str) -> str | None:
+    """The provider's account that a linked virtual account belongs to. Served by the primary key of customer_links."""
+    account: str | None = connection.execute(
+        text("""
+            SELECT attributes ->> 'account' FROM customer_links
+             WHERE provider = :provider AND kind = 'virtual_account' AND external_id = :id
+        """),
+        {"provider": provider, "id": virtual_account},
+    ).scalar_one_or_none()
+    return account

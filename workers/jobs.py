@@ -1,0 +1,32 @@
+"""Every job of the timetable and every look that this process can do, put together from its settings."""
+
+from db.engine import UnitOfWork
+from db.sealing import Sealer
+from dispatch.wake import Wake
+from funding.flows.table import FLOWS
+from providers.registry import Providers
+from settings import Settings
+from workers.doors import Doors
+from workers.listings import looks_of, polls_of
+from workers.polls import Polls
+from workers.sweeps import Sweeps, limits_of
+from workers.walks import Walker
+
+
+def make_polls(begin: UnitOfWork, *, providers: Providers, wake: Wake, sealer: Sealer, settings: Settings) -> Polls:
+    """What ticks and looks need, connected to nothing yet."""
+    enabled = {"due": settings.due.enabled, "alpaca": settings.alpaca.enabled}
+    sweeps = Sweeps(
+        begin=begin,
+        limits=limits_of(FLOWS, settings.state_limits or {}),
+        enabled=[name for name, on in enabled.items() if on],
+        alpaca=providers.alpaca.journals if providers.alpaca else None,
+    )
+    return Polls(
+        begin=begin,
+        walker=Walker(begin=begin, wake=wake, sealer=sealer),
+        doors=Doors(providers.gates),
+        polls=polls_of(providers, settings.poll),
+        looks=looks_of(providers, begin),
+        chores=sweeps.chores(),
+    )

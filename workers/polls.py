@@ -1,0 +1,129 @@
+"""What the timetable's ticks and the looks come to: claim, do, say how it ended."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from db import clock, looks
+from db.clock import TickClaim
+from db.engine import UnitOfWork
+from db.looks import LookClaim
+from dispatch import jobs
+from funding.errors import ProviderError, ProviderUnavailable
+from workers.listings import LookAt
+from workers.walks import Poll, Superseded, Walker
+
+LOOKS_AGAIN: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16, 32, 60))
+LOOK_LATER: Final = timedelta(minutes=1)  # the provider cannot be asked now
+
+log = structlog.get_logger(__name__)
+
+Keep = Callable[[Connection], bool]  # renews the hold on the tick, in the caller's transaction
+Chore = Callable[[Keep], str]  # does a job's work; what it came to, in words
+
+
+class Doors(Protocol):
+    """How many threads of this process may be inside one provider (`workers.doors.Doors`)."""
+
+    def try_enter(self, provider: str) -> bool:
+        """Take a place; False when all are taken."""
+        ...
+
+    def leave(self, provider: str) -> None:
+        """Give it back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polls:
+    """Does ticks and looks for this process. `chores` are the jobs that are no polls, by name."""
+
+    begin: UnitOfWork
+    walker: Walker
+    doors: Doors
+    polls: Mapping[tuple[str, str], Poll]
+    looks: Mapping[tuple[str, str], LookAt]
+    chores: Mapping[str, Chore]
+
+    def run_tick(self, job: str, slot: datetime) -> None:
+        """Do a slot of the timetable; nothing when it is done, someone else's, or its provider's places are taken."""
+        poll = next((p for p in self.polls.values() if jobs.poll_job(p.provider, p.name) == job), None)
+        if poll is None:
+            self._run(job, slot, self.chores.get(job, _unknown))
+        elif self.doors.try_enter(poll.provider):
+            try:
+                self._run(job, slot, lambda keep: str(self.walker.poll(poll, keep)))
+            finally:
+                self.doors.leave(poll.provider)
+
+    def _run(self, job: str, slot: datetime, chore: Chore) -> None:
+        with self.begin() as connection:
+            claim = clock.claim_tick(connection, job, slot)
+        if claim is None:
+            return
+        try:
+            outcome, detail = "done", chore(lambda connection: clock.keep_tick(connection, claim))
+        except Superseded:
+            outcome, detail = "superseded", "another run went on with it"
+        except ProviderUnavailable as error:
+            outcome, detail = "unavailable", str(error)
+        except ProviderError as error:
+            outcome, detail = "failed", f"{type(error).__name__}: {error}"
+        except Exception as error:
+            # The next slot tries again; this one says what happened, and the worker's log has the traceback.
+            self._finish(claim, "failed", type(error).__name__)
+            raise
+        self._finish(claim, outcome, detail)
+
+    def _finish(self, claim: TickClaim, outcome: str, detail: str) -> None:
+        with self.begin() as connection:
+            clock.finish_tick(connection, claim, outcome=outcome, detail=detail)
+        log.info("tick.ended", job=claim.job, slot=claim.slot, outcome=outcome, detail=detail)
+
+    def run_look(self, provider: str, poll: str, subject: str) -> None:
+        """Do a look that is due; nothing when it is done, someone else's, or its provider's places are taken."""
+        if not self.doors.try_enter(provider):
+            return
+        try:
+            with self.begin() as connection:
+                claim = looks.claim(connection, provider, poll, subject)
+            if claim is not None:
+                self._look(claim)
+        finally:
+            self.doors.leave(provider)
+
+    def _look(self, claim: LookClaim) -> None:
+        """Look; what shows nothing new yet is looked at a few times more, for a listing may be behind its events."""
+        find = self.looks.get((claim.provider, claim.poll))
+        listing = find(claim.subject) if find else None
+        again: timedelta | None = None
+        if listing is None:
+            log.warning("look.leads_nowhere", provider=claim.provider, poll=claim.poll)
+        else:
+            try:
+                news = self.walker.look(claim.provider, claim.poll, claim.subject, listing, at=claim.at)
+            except ProviderUnavailable:
+                again = LOOK_LATER
+            except ProviderError as error:
+                log.warning("look.failed", provider=claim.provider, poll=claim.poll, error=type(error).__name__)
+                again = self._wait(claim)
+            else:
+                again = None if news else self._wait(claim)
+        with self.begin() as connection:
+            if again is None:
+                looks.finish(connection, claim)
+            else:
+                looks.put_off(connection, claim, wait=again)
+
+    @staticmethod
+    def _wait(claim: LookClaim) -> timedelta | None:
+        return LOOKS_AGAIN[claim.attempts - 1] if claim.attempts <= len(LOOKS_AGAIN) else None
+
+
+def _unknown(_keep: Keep) -> str:
+    """A job of another release, or of a provider this process has no credentials for."""
+    return "nothing here knows this job"
