@@ -13,7 +13,7 @@ _PROVIDERS = text("""
     SELECT p.provider, coalesce(g.paused, false) AS paused, g.paused_reason, g.paused_by,
            coalesce(g.breaker, 'closed') AS breaker, g.open_until,
            (SELECT e.received_at FROM inbox_events e
-             WHERE e.provider = p.provider AND e.received_at > rk_now() - interval '30 days'
+             WHERE e.provider = p.provider AND e.received_at > (SELECT rk_now()) - interval '30 days'
              ORDER BY e.received_at DESC LIMIT 1) AS last_event_at,
            (SELECT max(m.finished_at) FROM poll_marks m WHERE m.provider = p.provider) AS last_poll_at,
            (SELECT min(m.high_water_mark) FROM poll_marks m WHERE m.provider = p.provider) AS mark,
@@ -33,7 +33,7 @@ _PROVIDERS = text("""
                count(*) FILTER (WHERE a.outcome IN ('unavailable', 'throttled', 'unknown', 'not_found', 'rejected',
                                                     'misconfigured', 'error')) AS errors
           FROM attempts a
-         WHERE a.provider = p.provider AND a.finished_at > rk_now() - interval '1 hour') c
+         WHERE a.provider = p.provider AND a.finished_at > (SELECT rk_now()) - interval '1 hour') c
      ORDER BY p.place
 """)
 
