@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -19,6 +19,7 @@ from db.clock import Lead, LostLead
 from db.engine import UnitOfWork
 from db.inbox import Arrival
 from db.sealing import Sealer
+from db.streams import SetBack
 from funding.errors import ProviderError
 from funding.ports import EventStream, StreamFrame
 from scheduler.metrics import ClockMetrics
@@ -70,6 +71,7 @@ class StreamReader:
         self._stopping = threading.Event()
         self._open: ClosableStream | None = None
         self._heard = False
+        self._cursor = datetime.max.replace(tzinfo=UTC)  # read anew each time
 
     def run(self) -> None:
         """Read, and after any end wait 1 s, doubling to 60 s, and read again, until `stop`."""
@@ -94,12 +96,12 @@ class StreamReader:
     def read(self, lead: Lead) -> None:
         """Read until the stream ends, the lease is gone or `stop` is called.
 
-        Raises: ProviderError (however the stream ended), LostLead, errors of the database.
+        Raises: ProviderError (however the stream ended), LostLead, SetBack, errors of the database.
         """
-        named = {"provider": self._provider, "stream": self._name}
         with self._begin() as connection:
-            since = streams.start(connection, lead, overlap=OVERLAP, **named)
-        log.info("stream.opened", since=since, **named)
+            self._cursor = streams.start(connection, lead, provider=self._provider, stream=self._name)
+        since = self._cursor - OVERLAP
+        log.info("stream.opened", since=since, provider=self._provider, stream=self._name)
         self._open = self._connect()
         with closing(self._open):
             for frame in self._open.frames(since=since):
@@ -107,19 +109,25 @@ class StreamReader:
                 self._metrics.streams_open.labels(self._provider, self._name).set(1)
                 if self._stopping.is_set() or self._lead() != lead:
                     return
-                if frame is not None:
+                if frame is None:
+                    self._check()
+                else:
                     self._take(frame, lead)
 
     def _read_once(self, lead: Lead) -> None:
         try:
             self.read(lead)
-        except (ProviderError, SQLAlchemyError, LostLead) as error:
+        except (ProviderError, SQLAlchemyError, LostLead, SetBack) as error:
             log.warning("stream.ended", provider=self._provider, stream=self._name, error=type(error).__name__)
         except Exception:
             log.exception("stream.failed", provider=self._provider, stream=self._name)
         finally:
             self._metrics.streams_open.labels(self._provider, self._name).set(0)
             self._metrics.stream_breaks.labels(self._provider, self._name).inc()
+
+    def _check(self) -> None:
+        with self._begin() as connection:
+            streams.check(connection, provider=self._provider, stream=self._name, left_at=self._cursor)
 
     def _take(self, frame: StreamFrame, lead: Lead) -> None:
         arrival = Arrival(
@@ -131,10 +139,17 @@ class StreamReader:
             body=frame.body,
         )
         with self._begin() as connection:
-            streams.move(
-                connection, lead, provider=self._provider, stream=self._name, at=frame.at, event_id=arrival.event_id
+            cursor = streams.move(
+                connection,
+                lead,
+                provider=self._provider,
+                stream=self._name,
+                at=frame.at,
+                event_id=arrival.event_id,
+                left_at=self._cursor,
             )
             (stored,) = inbox.insert_events(connection, [arrival], sealer=self._sealer)
+        self._cursor = cursor
         self._metrics.frames.labels(self._provider, self._name, "duplicate" if stored.duplicate else "accepted").inc()
         if not stored.duplicate:
             self._wake([stored.id])

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from db import recovery
 from db.clock import Lead, LostLead
 from db.engine import unit_of_work
 from db.sealing import EncryptionKey, Sealer
+from db.streams import SetBack
 from funding.errors import ProviderUnavailable
 from funding.ports import StreamFrame
 from scheduler.leader import Leadership
@@ -131,6 +133,29 @@ class TestReading:
         with time() as connection:
             row = connection.execute(text("SELECT body, body_key FROM inbox_events")).one()
         assert (row.body_key, b'"n"' in bytes(row.body)) == ("k", False)
+
+    @pytest.mark.parametrize("next_frame", [None, frame(9)])
+    def test_begins_anew_where_recovery_set_it_back_to(self, time: MovedTime, next_frame: StreamFrame | None) -> None:
+        """After a restore the stream is read again from before it, also while it is quiet."""
+        lost_since = NOON - timedelta(hours=2)
+
+        class SetBackMeanwhile(Stream):
+            def frames(self, *, since: datetime) -> Iterator[StreamFrame | None]:
+                self.asked.append(since)
+                yield frame(1)
+                with time() as connection:
+                    recovery.read_again(connection, lost_since)
+                yield next_frame
+                raise GONE
+
+        stream = SetBackMeanwhile()
+        reading = Reading(time, stream)
+        for _ in range(2):
+            with pytest.raises(SetBack):
+                reading.reader.read(reading.lead)
+
+        assert stream.asked[1] == lost_since - timedelta(minutes=5)
+        assert reading.inbox() == ["stream:journals:1"], "nothing is taken in ahead of what is read again"
 
 
 class TestTerm:
