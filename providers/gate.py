@@ -5,7 +5,6 @@ Each process counts its own failures; the one that has seen enough opens the row
 changes nothing shared, so a late answer from before cannot close it.
 """
 
-import logging
 import random
 import threading
 import time
@@ -13,11 +12,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, Protocol
 
+import structlog
+
 from funding.errors import OutcomeUnknown, ProviderError, ProviderThrottled, ProviderUnavailable
 from funding.gate_state import GateState
 from providers.breaker import GateStore, Health, Tolerance, open_for
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 FRESH_S: Final = 1.0  # how old our reading of the shared row may be
 PAUSED_WAIT: Final = timedelta(seconds=15)
 PROBE_LEASE: Final = timedelta(seconds=30)  # a call's deadline and time to tell
@@ -95,8 +96,8 @@ class Gate:
             self._held_until = self._monotonic() + error.retry_after.total_seconds()
         try:
             self._learn(error, probe=probe)
-        except Exception:  # noqa: BLE001 -- the shared row may be out of reach; what the call came to must not be lost
-            _log.warning("gate.not_told", extra={"provider": self.provider}, exc_info=True)
+        except Exception as failure:  # noqa: BLE001 -- the shared row may be out of reach; what the call came to must not be lost
+            _log.warning("gate.not_told", provider=self.provider, error=type(failure).__name__)
 
     def _learn(self, error: BaseException | None, *, probe: bool) -> None:
         if error is not None and not isinstance(error, ProviderError):
@@ -115,7 +116,7 @@ class Gate:
             failures = self._state.failures + 1
             self._remember(GateState(breaker="open", failures=failures, wait=open_for(failures)))
         self._store.opened(self.provider, open_for=open_for(failures), failures=failures)
-        _log.warning("gate.opened", extra={"provider": self.provider, "failures": failures})
+        _log.warning("gate.opened", provider=self.provider, failures=failures)
 
     def _probed(self, *, failed: bool) -> None:
         with self._lock:
@@ -127,7 +128,7 @@ class Gate:
             self._store.opened(self.provider, open_for=wait, failures=failures)
         else:
             self._store.closed(self.provider)
-            _log.info("gate.closed", extra={"provider": self.provider})
+            _log.info("gate.closed", provider=self.provider)
 
     def _refused_by_breaker(self, state: GateState) -> timedelta | None:
         """How long to stay away, or None: this call is the fleet's one probe."""
@@ -146,8 +147,8 @@ class Gate:
                 return self._state
         try:
             state = self._store.read(self.provider)
-        except Exception:  # noqa: BLE001 -- no database, no reason to stop reading a provider: the runner judges that
-            _log.warning("gate.unread", extra={"provider": self.provider}, exc_info=True)
+        except Exception as failure:  # noqa: BLE001 -- no database, no reason to stop reading a provider: the runner judges that
+            _log.warning("gate.unread", provider=self.provider, error=type(failure).__name__)
             return self._state
         with self._lock:
             if self._state.breaker != "closed" and state.breaker == "closed":

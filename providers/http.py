@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 import requests
+import structlog
 import urllib3
 from requests.adapters import BaseAdapter
 
@@ -29,6 +30,7 @@ from providers.transport import TrackedAdapter, Wire, carrying
 from providers.watchdog import Watchdog
 
 Loaded = TypeVar("Loaded")
+_log = structlog.get_logger(__name__)
 DEADLINE: Final = timedelta(seconds=20)
 LARGEST_BODY: Final = 16 * 1024 * 1024  # bytes, unpacked: a page of a listing is far below it
 _CHUNK: Final = 64 * 1024
@@ -165,15 +167,11 @@ class ProviderClient:
             outcome = "ok" if error is None else type(error).__name__
             status = error.status if isinstance(error, ProviderError) else None
             seconds = time.monotonic() - began
-            self._report(
-                CallReport(
-                    provider=self.provider,
-                    operation=request.operation,
-                    outcome=outcome,
-                    seconds=seconds,
-                    status=status,
-                )
+            report = CallReport(
+                provider=self.provider, operation=request.operation, outcome=outcome, seconds=seconds, status=status
             )
+            with _told("report"):
+                self._report(report)
 
     def _exchange(self, request: Request, wire: Wire) -> Answer:
         """Send with one credential after the other until one is taken. A 401 had no effect, whatever was asked."""
@@ -182,7 +180,8 @@ class ProviderClient:
             with closing(response):
                 answer = self._read(request, response, wire)
             if answer.status != requests.codes.unauthorized:
-                self._keys.worked(credential)
+                with _told("key_used"):
+                    self._keys.worked(credential)
                 break
         return answer
 
@@ -191,7 +190,8 @@ class ProviderClient:
         for credential in self._keys.in_order():
             response = self._send(request, wire, credential, silence.total_seconds())
             if response.status_code == requests.codes.ok:
-                self._keys.worked(credential)
+                with _told("key_used"):
+                    self._keys.worked(credential)
                 return response
             with closing(response):
                 answer = self._read(request, response, wire)
@@ -301,3 +301,12 @@ class Stream:
     def close(self) -> None:
         """End the stream now."""
         self._wire.cut()
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Tell somebody else of a call: if that fails, what the call came to must not be lost with it."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 -- whoever is told, whatever fails there: it is logged and the call goes on
+        _log.warning("call.not_told", about=what, error=type(error).__name__)

@@ -1,19 +1,22 @@
 """A provider's rate limit, shared by the fleet through Redis; without Redis each session keeps to its share."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 _REDIS_ANSWERS_WITHIN_S: Final = 0.5
 _REDIS_LEFT_ALONE_S: Final = 5.0  # after a failure, so that not every call waits for it
 
@@ -51,9 +54,9 @@ class SharedRate:
         if self._shared is not None and self._monotonic() >= self._redis_alone_until:
             try:
                 return self._hit(self._shared, self._items(1))
-            except (RedisError, StorageError, OSError):
+            except (RedisError, StorageError, OSError) as error:
                 self._redis_alone_until = self._monotonic() + _REDIS_LEFT_ALONE_S
-                _log.warning("gate.redis_unreachable", extra={"provider": self._provider}, exc_info=True)
+                _log.warning("gate.redis_unreachable", provider=self._provider, error=type(error).__name__)
         with self._lock:
             return self._hit(self._own, self._items(self._count_sessions()))
 
@@ -74,16 +77,16 @@ class SharedRate:
     def _count_sessions(self) -> int:
         try:
             self._sessions = max(self._live_sessions(), 1)
-        except Exception:  # noqa: BLE001 -- whatever keeps us from counting, the last count is the best there is
-            _log.warning("gate.sessions_unknown", extra={"provider": self._provider}, exc_info=True)
+        except Exception as error:  # noqa: BLE001 -- whatever keeps us from counting, the last count is the best there is
+            _log.warning("gate.sessions_unknown", provider=self._provider, error=type(error).__name__)
         return self._sessions
 
 
 def _redis(url: str) -> RedisStorage:
-    url = url.replace("unix://", "redis+unix://", 1) if url.startswith("unix://") else url
-    return RedisStorage(
+    pool = ConnectionPool.from_url(
         url,
-        key_prefix="rk:rate",
         socket_timeout=_REDIS_ANSWERS_WITHIN_S,
         socket_connect_timeout=_REDIS_ANSWERS_WITHIN_S,
+        retry=Retry(NoBackoff(), 0),  # the client's own retries would hold every call back for seconds
     )
+    return RedisStorage(url, connection_pool=pool, key_prefix="rk:rate")

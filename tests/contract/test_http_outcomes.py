@@ -251,6 +251,15 @@ class TestItsSurroundings:
         assert [(one.operation, one.outcome, one.status) for one in reports] == [("create", "OutcomeUnknown", 500)]
         assert [type(error) for error in gate.ended] == [OutcomeUnknown]
 
+    def test_cannot_take_its_outcome_away(self) -> None:
+        """A journal that was made must not look like a bug because a counter could not be reached."""
+
+        def fail(_: object) -> None:
+            raise ConnectionError("no database")
+
+        with OddServer(always(answer())) as server:
+            assert a_client(server.url, report=fail, key_used=fail).call(CREATE, dict) == {}
+
 
 class InProcess(BaseAdapter):
     """What a simulation puts in place of sockets."""

@@ -1,0 +1,89 @@
+"""The providers of a process, built out of plain values."""
+
+from datetime import timedelta
+
+import pytest
+
+from funding.errors import ProviderThrottled
+from funding.gate_state import GateState
+from providers.credentials import basic
+from providers.http import CallReport
+from providers.registry import (
+    INTERPRETERS,
+    POLICIES,
+    AlpacaConfig,
+    DueConfig,
+    ProvidersConfig,
+    Surroundings,
+    build,
+)
+from sandbox.server import SandboxServer
+
+
+class NoRow:
+    """A gate that is always open."""
+
+    def read(self, provider: str) -> GateState:
+        return GateState()
+
+    def opened(self, provider: str, *, open_for: timedelta, failures: int) -> None:
+        raise AssertionError("nothing has failed")
+
+    def closed(self, provider: str) -> None:
+        raise AssertionError("nothing was open")
+
+    def probe(self, provider: str, *, lease: timedelta) -> bool:
+        raise AssertionError("nothing is to be probed")
+
+
+def config_of(server: SandboxServer) -> ProvidersConfig:
+    ready = server.ready()
+    return ProvidersConfig(
+        due=DueConfig(base_url=ready["due"], api_keys=[ready["due_api_key"]]),
+        alpaca=AlpacaConfig(
+            base_url=ready["alpaca"],
+            keys=[("CKNEW", "not yet known there"), (ready["alpaca_key_id"], ready["alpaca_secret"])],
+            firm_account=ready["alpaca_firm_account_id"],
+        ),
+        threads=8,
+        redis_url=None,
+    )
+
+
+class TestBuild:
+    def test_makes_both_providers_ready_to_be_called(self, pretended: SandboxServer) -> None:
+        used: list[tuple[str, str]] = []
+        reports: list[CallReport] = []
+        around = Surroundings(
+            gate_store=NoRow(), key_used=lambda provider, key: used.append((provider, key)), report=reports.append
+        )
+        providers = build(config_of(pretended), around)
+        assert providers.alpaca is not None
+        assert providers.due is not None
+        assert providers.alpaca.journals.get_balances(providers.alpaca.journals.firm_account).cash.minor == 1000_00
+        assert providers.due.deliveries().page(since=around.clock(), cursor=None).findings == []
+        ready = pretended.ready()
+        assert used[0] == ("alpaca", basic(ready["alpaca_key_id"], ready["alpaca_secret"]).fingerprint)
+        assert {one.provider for one in reports} == {"due", "alpaca"}
+        assert set(providers.gates) == set(POLICIES) == set(INTERPRETERS) == {"due", "alpaca"}
+        providers.close()
+
+    def test_leaves_out_what_is_not_configured(self) -> None:
+        config = ProvidersConfig(due=None, alpaca=None, threads=8, redis_url=None)
+        providers = build(config, Surroundings(gate_store=NoRow()))
+        assert not providers.gates
+        providers.close()
+
+    def test_keeps_each_provider_to_its_rate(self, pretended: SandboxServer) -> None:
+        """Due's burst is assumed to be twenty a second: the next call is refused by us, unsent."""
+        providers = build(config_of(pretended), Surroundings(gate_store=NoRow()))
+        assert providers.due is not None
+        gate = providers.due.gate
+
+        def admit_many() -> None:
+            for _ in range(101):  # one more than a minute holds
+                gate.admit()
+
+        with pytest.raises(ProviderThrottled):
+            admit_many()
+        providers.close()
