@@ -19,6 +19,7 @@ from db.engine import make_engine
 from dispatch import logs
 from dispatch.broker import make_broker, make_client
 from dispatch.wake import Wake
+from ops.reports.metrics import fleet_metrics
 from settings import Settings, SettingsError, load
 from web.app import create_app, stop
 
@@ -59,7 +60,7 @@ def build() -> Callable[..., Any]:
     redis_url = settings.redis_url.reveal()
     wake = Wake(make_broker(redis_url), make_client(redis_url))
     asked = Redis.from_url(redis_url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0))
-    app = create_app(settings, engine=engine, redis=asked, wake=wake.events)
+    app = create_app(settings, engine=engine, redis=asked, wake=wake.events, fleet_metrics=fleet_metrics)
     Finalize(None, stop, (app,), exitpriority=10)  # a worker process ends without atexit
     return app
 

@@ -21,6 +21,7 @@ PLACES: Final = {
     "report": Place("ops.cli.report:report", "Reports for people: text, json, csv or html."),
     "ledger": Place("ops.cli.ledger:ledger", "Balances and journal entries."),
     "providers": Place("ops.cli.providers:providers", "Each provider as we see it; pause and resume."),
+    "notifications": Place("ops.cli.notifications:notifications", "What the team and its people were told."),
     "audit": Place("ops.cli.audit:audit", "What was done by whom."),
 }
 
