@@ -96,6 +96,7 @@ class Outgoing:
             except _BROKEN as error:
                 raise NoAnswer(_why(error, wire)) from None
             finally:
+                wire.finish()
                 sock.close()
                 close_handle(handle)
             if wire.late:  # an answer without a length ends where we cut it, and looks whole

@@ -16,7 +16,7 @@ from db import demo_figures
 from db.engine import make_engine
 from ops.cli.system import PRODUCT, ROOT, System, running_system
 
-FAULTS: Final = (
+FAULTS: Final[tuple[tuple[str, str, float, dict[str, int]], ...]] = (
     ("webhook_dropped", "due", 0.5, {}),
     ("webhook_doubled", "due", 0.33, {}),
     ("webhook_reordered", "due", 0.3, {}),

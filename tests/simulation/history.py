@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +30,7 @@ PATHS = (
 )
 DEAD_AFTER_S = 8
 DEEPEST = 2  # processes standing still at once
-FAULTS: tuple[tuple[str, str, dict[str, float]], ...] = (
+FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("webhook_dropped", "due", {}),
     ("webhook_doubled", "due", {}),
     ("webhook_late", "due", {"seconds": 40.0}),
