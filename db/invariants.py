@@ -121,7 +121,7 @@ _CLEARING = text("""
       FROM ledger_accounts a
       JOIN postings p ON p.account_id = a.id AND p.layer = 'posted'
       JOIN journal_entries e ON e.id = p.entry_id
-     WHERE a.owner = 'house' AND a.name = :provider || ':clearing' AND a.asset = :asset
+     WHERE a.owner = 'house' AND a.name = :name AND a.asset = :asset
 """)
 
 # Cash that was there before our books began is no difference: what the first comparison found is kept and allowed for.
@@ -144,7 +144,8 @@ class Clearing:
 
 def clearing(connection: Connection, provider: str, asset: str, *, cash_poll: str) -> Clearing:
     """The clearing account of a provider, summed by ix_postings_account. `cash_poll` tells us of cash from outside."""
-    row = connection.execute(_CLEARING, {"provider": provider, "asset": asset, "cash_poll": cash_poll}).one()
+    values = {"provider": provider, "name": f"{provider}:clearing", "asset": asset, "cash_poll": cash_poll}
+    row = connection.execute(_CLEARING, values).one()
     return Clearing(Money(int(row.posted), asset), row.postings, row.moving)
 
 
