@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ops.reports.cells import Column, Row, cell, to_json
+from ops.reports.render import aligned
 
 
 def print_json(value: Any) -> None:
@@ -33,18 +34,10 @@ def print_list(
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     """A table: rich on a terminal, else columns aligned with spaces, without control codes."""
-    cells = [[cell(column.of(row)) for column in columns] for row in rows]
     if on_terminal():
-        _rich_table(cells, columns)
-        return
-    titles = [column.title.upper() for column in columns]
-    widths = [max(len(line[i]) for line in [titles, *cells]) for i in range(len(columns))]
-    for line in [titles, *cells]:
-        padded = [
-            text.rjust(width) if column.right else text.ljust(width)
-            for text, width, column in zip(line, widths, columns, strict=True)
-        ]
-        click.echo("  ".join(padded).rstrip())
+        _rich_table([[cell(column.of(row)) for column in columns] for row in rows], columns)
+    else:
+        click.echo("\n".join(aligned(rows, columns)))
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:

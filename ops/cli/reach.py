@@ -101,9 +101,11 @@ def _waker(settings: Mapping[str, str]) -> Waker:
     url = settings.get("REDIS_URL", "").strip()
     if not url:
         return Nobody()
-    from dispatch.broker import make_broker, make_client  # noqa: PLC0415 -- slow to import: for acting commands only
+    from dispatch import logs  # noqa: PLC0415 -- slow to import: for acting commands only
+    from dispatch.broker import make_broker, make_client  # noqa: PLC0415 -- the same
     from dispatch.wake import Wake  # noqa: PLC0415 -- the same
 
+    logs.configure("error")  # a queue out of reach is no news for whoever called: the rows are due all the same
     try:
         return Wake(make_broker(url), make_client(url))
     except ValueError:  # no Redis address: the dispatcher finds what is due

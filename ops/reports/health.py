@@ -54,7 +54,7 @@ def check_redis(url: str) -> Check:
     """Redis or Valkey: reachable, new enough, and forgetting nothing by itself."""
     try:
         with Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2) as client:
-            info: Mapping[str, Any] = client.info()  # type: ignore[assignment]  # the client's types cover its async twin too
+            info: Mapping[str, Any] = client.info()
     except (RedisError, OSError, ValueError) as error:
         mend = "start it, or mend REDIS_URL; until then workers take due rows from Postgres once a second"
         return Check(name="redis", detail=f"cannot be reached: {type(error).__name__}", mend=mend)
