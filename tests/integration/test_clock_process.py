@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, text
+
+from embedded.postgres import PostgresServer
+from migrations.run import upgrade
 
 HERE = Path(__file__).parents[2]
 
@@ -113,6 +117,42 @@ def test_the_second_clock_takes_over_from_a_killed_one(
     made = [(line["job"], line["slot"]) for log in logs for line in told(log, "clock.ticked")]
     assert {job for job, _ in made} >= {"poll_due_deliveries", "poll_due_transfers", "sweep_stuck", "retention"}
     assert len(made) == len(set(made)), "no slot was ticked twice"
+
+
+def test_without_redis_the_clock_still_ticks(
+    engine: Engine, database_url: str, tmp_path: Path, held: Callable[[], UUID | None]
+) -> None:
+    """Workers find the ticks in Postgres; nothing is stamped as announced that nobody could hear."""
+    log = tmp_path / "log"
+    with clock_process(database_url, "redis://127.0.0.1:9/0", log) as process:
+        until(lambda: told(log, "clock.ticked"), seconds=20, log=log)
+        time.sleep(2.5)  # two passes of the dispatcher
+        with engine.connect() as connection:
+            stamped = connection.execute(text("SELECT count(announced_at), count(*) FROM ticks")).one()
+        assert (stamped[0], stamped[1] > 0) == (0, True)
+        process.terminate()
+        assert process.wait(timeout=5) == 0, log.read_text()
+        assert held() is None
+
+
+def test_a_restart_of_postgres_is_survived(valkey_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with PostgresServer() as server:
+        upgrade(server.url)
+        with clock_process(server.url, valkey_url, log) as process:
+            until(lambda: told(log, "clock.ticked"), seconds=20, log=log)
+            server.kill()
+            until(lambda: told(log, "clock.database_error"), seconds=10, log=log)
+            server.start()
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute("DELETE FROM ticks")
+            until(lambda: len(told(log, "clock.ticked")) > len(set(job_names(log))), seconds=20, log=log)
+            process.terminate()
+            assert process.wait(timeout=5) == 0, log.read_text()
+
+
+def job_names(log: Path) -> list[str]:
+    return [line["job"] for line in told(log, "clock.ticked")]
 
 
 def test_a_bad_setting_stops_it_by_name(tmp_path: Path) -> None:

@@ -136,9 +136,10 @@ class TestInvariants:
             flow = add_flow(connection, session=add_session(connection))
             add_flow(connection, session=add_session(connection))
             connection.execute(
-                text(
-                    "UPDATE worker_sessions s SET dead_at = rk_now() FROM flows f WHERE f.id = :id AND s.id = f.session_id"
-                ),
+                text("""
+                    UPDATE worker_sessions s SET dead_at = rk_now() FROM flows f
+                     WHERE f.id = :id AND s.id = f.session_id
+                """),
                 {"id": flow},
             )
         assert sweeps.check_invariants().startswith("0 violated"), "the clock frees it within seconds"
