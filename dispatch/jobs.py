@@ -6,6 +6,7 @@ SWEEP_STUCK: Final = "sweep_stuck"
 INVARIANTS: Final = "invariants"
 RETENTION: Final = "retention"
 SILENT_PROVIDERS: Final = "silent_providers"
+ALERTS: Final = "alerts"
 
 POLLS: Final = {"due": ("deliveries", "transfers"), "alpaca": ("journals", "activities")}  # by provider
 

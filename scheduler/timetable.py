@@ -24,6 +24,7 @@ def timetable(*, poll: timedelta, providers: Collection[str]) -> tuple[Slots, ..
             for listing in listings
         ),
         Slots(jobs.SWEEP_STUCK, MINUTE),
+        Slots(jobs.ALERTS, MINUTE),
         Slots(jobs.INVARIANTS, 5 * MINUTE),
         Slots(jobs.SILENT_PROVIDERS, 5 * MINUTE),
         Slots(jobs.RETENTION, DAY, offset=timedelta(hours=3, minutes=17)),

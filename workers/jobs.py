@@ -2,8 +2,10 @@
 
 from db.engine import UnitOfWork
 from db.sealing import Sealer
+from dispatch import jobs
 from dispatch.wake import Wake
 from funding.flows.table import FLOWS
+from ops import alerts
 from providers.registry import Providers
 from settings import Settings
 from workers.doors import Doors
@@ -28,5 +30,13 @@ def make_polls(begin: UnitOfWork, *, providers: Providers, wake: Wake, sealer: S
         doors=Doors(providers.gates),
         polls=polls_of(providers, settings.poll),
         looks=looks_of(providers, begin),
-        chores=sweeps.chores(),
+        chores={**sweeps.chores(), jobs.ALERTS: lambda _: watch_alerts(begin, wake, settings)},
     )
+
+
+def watch_alerts(begin: UnitOfWork, wake: Wake, settings: Settings) -> str:
+    """Tell people of what is wrong now and has lasted, and of what is over; only logged where nobody is to be told."""
+    with begin() as connection:
+        told = alerts.watch(connection, ("apprise",) if settings.notify.apprise_urls else ())
+    wake.notifications(told)
+    return f"{len(told)} told"
