@@ -115,7 +115,7 @@ def having_one(connection: Connection, ids: Collection[str], provider: str, kind
 
 
 def give_owner(connection: Connection, virtual_accounts: Sequence[str], *, kind: str) -> list[UUID]:
-    """Flows of `kind` whose virtual account has a Due link now get its customer; their ids, in order.
+    """Flows of `kind` whose virtual account has a Due link now get its customer, unless they are over; their ids.
 
     Locks the flows in id order. Served by ix_flows_unowned.
     """
@@ -125,7 +125,8 @@ def give_owner(connection: Connection, virtual_accounts: Sequence[str], *, kind:
               SELECT f.id, l.customer_id FROM flows f
                 JOIN customer_links l ON l.provider = 'due' AND l.kind = 'virtual_account'
                                      AND l.external_id = f.data ->> 'virtual_account'
-               WHERE f.customer_id IS NULL AND f.kind = :kind AND f.data ->> 'virtual_account' = ANY(:accounts)
+               WHERE f.customer_id IS NULL AND f.data ->> 'virtual_account' = ANY(:accounts)
+                 AND f.kind = :kind AND f.status <> 'closed'
                ORDER BY f.id FOR UPDATE OF f
             )
             UPDATE flows f SET customer_id = w.customer_id FROM waiting w WHERE f.id = w.id RETURNING f.id

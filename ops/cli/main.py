@@ -29,7 +29,8 @@ PLACES: Final = {
 @click.group(
     cls=LazyGroup, places=PLACES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-def cli() -> None:
+@click.option("--instance", metavar="NAME", help="Which running instance of this checkout, where several run.")
+def cli(instance: str | None) -> None:
     """Rampkeeper keeps money moving over other people's ramps."""
 
 

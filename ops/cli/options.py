@@ -88,8 +88,17 @@ def _login() -> str:
         return "unknown"
 
 
+def _named_before() -> str | None:
+    """`rampkeeper --instance NAME flows list`: said before the command instead of after it."""
+    context = click.get_current_context(silent=True)
+    return context.find_root().params.get("instance") if context else None
+
+
 INSTANCE: Final = click.option(
-    "--instance", metavar="NAME", help="Which running instance of this checkout, where several run."
+    "--instance",
+    metavar="NAME",
+    default=_named_before,
+    help="Which running instance of this checkout, where several run.",
 )
 SINCE: Final = click.option("--since", type=Moment(), help="Only what is newer: a time, or a length ago such as 24h.")
 LIMIT: Final = click.option(

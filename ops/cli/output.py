@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from ops.reports.cells import Column, Row, cell, to_json
 from ops.reports.render import aligned
+
+ID_LENGTH: Final = 36  # characters of a UUID
 
 
 def print_json(value: Any) -> None:
@@ -80,8 +82,9 @@ def _rich_table(cells: list[list[str]], columns: Sequence[Column]) -> None:
     from rich.text import Text  # noqa: PLC0415 -- the same
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+    for place, column in enumerate(columns):
+        ids = all(len(line[place]) in {0, ID_LENGTH} for line in cells)  # people copy ids: keep them on one line
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold", no_wrap=ids)
     for line in cells:
         table.add_row(*(Text(text) for text in line))  # plain text: what a provider said is no markup
     Console(highlight=False).print(table)

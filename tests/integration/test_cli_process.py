@@ -162,7 +162,9 @@ class TestReach:
             instance.write_environment({"DATABASE_URL": database_url, "REDIS_URL": ""})
 
             named = ("--instance", instance.name)
-            result = run("flows", "list", "--json", *named, env=environment())
+            after = run("flows", "list", "--json", *named, env=environment())
+            before = run(*named, "flows", "list", "--json", env=environment())
 
-        assert result.returncode == 0, result.stderr
-        assert [row["id"] for row in json.loads(result.stdout)] == [str(flow)]
+        assert after.returncode == 0, after.stderr
+        assert [row["id"] for row in json.loads(after.stdout)] == [str(flow)]
+        assert before.stdout == after.stdout
