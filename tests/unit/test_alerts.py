@@ -1,7 +1,9 @@
 """The table of alerts: what is shipped is made from it, and every alert has a page to turn to."""
 
+import ast
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,66 @@ class TestDocuments:
         runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
         sections = set(re.findall(r"^#+ (\S+)$", runbook, flags=re.MULTILINE))
         assert {rule.name for rule in RULES} - sections == set()
+
+
+@pytest.fixture(scope="module")
+def sections() -> set[str]:
+    runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    return set(re.findall(r"^## (\S+)$", runbook, flags=re.MULTILINE))
+
+
+class TestRunbook:
+    """Whoever opens a dead letter or a break finds a section under its very name."""
+
+    def test_has_a_section_for_each_break_type_in_the_code(self, sections: set[str]) -> None:
+        found = named("type", of={"BreakFound"}) | named("break_type", of={"NeedsPerson"})
+        assert {"stuck", "balance_differs", "unmatched_event", "duplicate"} <= found
+        assert found - sections == set()
+
+    def test_has_a_section_for_each_error_of_a_dead_letter(self, sections: set[str]) -> None:
+        found = named("error", of={"Death", "Parking"})
+        assert {"unknown_virtual_account", "needs_person", "unusable_event"} <= found
+        assert found - sections == set()
+        # Those made of a code are explained under one name.
+        assert {"journal_rejected", "rejected_CODE", "unknown", "not_found"} <= sections
+
+    def test_leads_nowhere_wrong(self) -> None:
+        runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+        anchors = {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", runbook, flags=re.MULTILINE)}
+        assert set(re.findall(r"\]\(#([^)]+)\)", runbook)) - anchors == set()
+
+
+def named(keyword: str, *, of: set[str]) -> set[str]:
+    """Every constant text given as `keyword` to a call of one of those classes, in the product's code."""
+    found: set[str] = set()
+    for folder in ("funding", "workers", "db", "ops"):
+        for path in (ROOT / folder).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            constants = {
+                node.target.id: node.value.value
+                for node in ast.walk(tree)
+                if isinstance(node, ast.AnnAssign)
+                and isinstance(node.target, ast.Name)
+                and isinstance(node.value, ast.Constant)
+            }
+            for call in ast.walk(tree):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in of:
+                    found |= texts([given.value for given in call.keywords if given.arg == keyword], constants)
+    return found
+
+
+def texts(values: Sequence[ast.expr], constants: Mapping[str, object]) -> set[str]:
+    """The texts an expression may be: a constant, a named one, or either branch of a choice."""
+    found: set[str] = set()
+    for value in values:
+        match value:
+            case ast.Constant(value=str(said)):
+                found.add(said)
+            case ast.Name(id=name) if isinstance(constants.get(name), str):
+                found.add(str(constants[name]))
+            case ast.IfExp(body=first, orelse=second):
+                found |= texts([first, second], constants)
+    return found
 
 
 class TestRules:

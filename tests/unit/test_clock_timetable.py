@@ -25,7 +25,7 @@ class Configured:
 def test_every_job_is_done_by_some_worker() -> None:
     polls = polls_of(Configured(), MINUTE)  # type: ignore[arg-type]
     sweeps = Sweeps(begin=lambda: None, limits={}, enabled=(), alpaca=None)  # type: ignore[arg-type,return-value]
-    done = {jobs.poll_job(provider, name) for provider, name in polls} | set(sweeps.chores())
+    done = {jobs.poll_job(provider, name) for provider, name in polls} | set(sweeps.chores()) | {jobs.ALERTS}
 
     assert {slots.job for slots in timetable(poll=MINUTE, providers=jobs.POLLS)} == done
 
