@@ -13,6 +13,8 @@ from pathlib import Path
 RUN = ".run"
 ENV = "env"
 LOCK = "alive"  # locked as long as the instance lives: the lock ends with its process, however that ends
+KEPT = "kept"  # what stays when the instance is gone
+MOST_KEPT = 20  # older ones make room
 
 
 class NoInstance(Exception):
@@ -30,6 +32,11 @@ class Instance:
     def name(self) -> str:
         """What `--instance` takes."""
         return self.folder.name
+
+    @property
+    def kept(self) -> Path:
+        """A folder for what is to outlive the instance: its report. Whoever first writes there makes it."""
+        return self.folder / KEPT
 
     def environment(self) -> dict[str, str]:
         """The settings that reach it."""
@@ -63,7 +70,7 @@ def new_instance(root: Path, kind: str) -> Iterator[Instance]:
         try:
             yield Instance(folder=folder, pid=os.getpid())
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
 
 
 def running(root: Path) -> list[Instance]:
@@ -121,4 +128,21 @@ def _owner(folder: Path) -> int | None:
 def _sweep(run: Path) -> None:
     for folder in run.glob("*/"):
         if (folder / LOCK).exists() and _owner(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
+    old = [folder for folder in run.glob("*/") if (folder / KEPT).exists() and not (folder / LOCK).exists()]
+    for folder in sorted(old, key=lambda one: one.stat().st_mtime, reverse=True)[MOST_KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove the folder of an instance that is over, but for what it keeps; its lock goes last."""
+    if not (folder / KEPT).exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in sorted(folder.iterdir(), key=lambda one: one.name == LOCK):
+        if path.name == KEPT:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
