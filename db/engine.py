@@ -18,9 +18,15 @@ def make_engine(url: str, *, pool: int | None = None, transaction_pooler: bool =
     address = make_url(url).set(drivername="postgresql+psycopg")
     connect = {"prepare_threshold": None if transaction_pooler else 5, "connect_timeout": 5}
     if pool is None:
-        return create_engine(address, connect_args=connect, poolclass=NullPool)
+        return create_engine(address, connect_args=connect, poolclass=NullPool, hide_parameters=True)
     return create_engine(
-        address, connect_args=connect, pool_size=pool, max_overflow=0, pool_timeout=5, pool_pre_ping=False
+        address,
+        connect_args=connect,
+        hide_parameters=True,  # an error must not quote the rows it was about
+        pool_size=pool,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=False,
     )
 
 

@@ -8,8 +8,10 @@ from typing import Any, Final, TextIO
 
 import sentry_sdk
 import structlog
-from sentry_sdk.types import Breadcrumb, BreadcrumbHint, Event, Hint
-from structlog.types import Processor
+from sentry_sdk.types import Event, Hint
+from structlog.types import ExcInfo, Processor
+
+from dispatch.speakable import causes, speakable, told
 
 SCRUBBED: Final = "[scrubbed]"
 _UNSPEAKABLE: Final = re.compile(
@@ -32,11 +34,11 @@ def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_told),
         scrub,
     ]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[_report, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
@@ -52,6 +54,10 @@ def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
     root.handlers[:] = [handler]
     # Libraries speak of their own workings: from warnings up, and of more only when debugging.
     root.setLevel(max(least, logging.WARNING) if least > logging.DEBUG else logging.INFO)
+
+
+def _told(exc_info: ExcInfo) -> str:
+    return told(exc_info[1])
 
 
 def scrub(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -72,31 +78,47 @@ def _scrubbed(value: Any) -> Any:
 
 
 def report_errors(dsn: str | None, *, process: str) -> None:
-    """Send errors of this process (web, worker, clock) to Sentry, if there is an address: the traceback, no data."""
+    """Send errors of this process (web, worker, clock) to Sentry, if there is an address: the traceback, no data.
+
+    Whatever is logged as an error goes there, by ourselves or by a library.
+    """
     if dsn is None:
         return
     sentry_sdk.init(
         dsn,
+        auto_enabling_integrations=False,  # they gather requests, queries and messages; our log says what matters
         include_local_variables=False,
+        max_breadcrumbs=0,
         max_request_body_size="never",
         before_send=_strip_event,
-        before_breadcrumb=_strip_breadcrumb,
         server_name=process,
     )
 
 
-def _strip_event(event: Event, _hint: Hint) -> Event:
-    """Where it failed and how, without the request, the variables and the people."""
-    event.pop("request", None)
-    event.pop("user", None)
-    event.pop("extra", None)
-    for failure in event.get("exception", {}).get("values", []):
-        failure["value"] = _scrubbed(failure.get("value"))
-        for frame in (failure.get("stacktrace") or {}).get("frames", []):
-            frame.pop("vars", None)
+def _report(_logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Pass on to Sentry what is logged as an error: our lines do not go through the standard library's logging."""
+    if method in {"error", "exception", "critical"} and sentry_sdk.is_initialized():
+        raised = event.get("exc_info")
+        error = raised if isinstance(raised, BaseException) else sys.exc_info()[1] if raised else None
+        with sentry_sdk.new_scope() as scope:
+            scope.set_tag("event", str(event.get("event")))
+            if error is not None:
+                scope.capture_exception(error)
+            else:
+                scope.capture_message(str(event.get("event")), level="error")
     return event
 
 
-def _strip_breadcrumb(crumb: Breadcrumb, _hint: BreadcrumbHint) -> Breadcrumb:
-    crumb.pop("data", None)
-    return crumb
+def _strip_event(event: Event, hint: Hint) -> Event:
+    """Where it failed and of what kind, without the request, the variables, the people and what errors quote."""
+    for part in ("request", "user", "extra", "breadcrumbs", "contexts"):
+        event.pop(part, None)  # type: ignore[misc]  # the names above are keys of an event
+    if "logentry" in event:
+        event["logentry"] = {"message": str(_scrubbed(event["logentry"].get("message")))}
+    raised = hint.get("exc_info")
+    known = {str(error): speakable(error) for error in causes(raised[1])} if raised and raised[1] else {}
+    for failure in event.get("exception", {}).get("values", []):
+        failure["value"] = _scrubbed(known.get(str(failure.get("value")), ""))
+        for frame in (failure.get("stacktrace") or {}).get("frames", []):
+            frame.pop("vars", None)
+    return event
