@@ -1,4 +1,4 @@
-"""What Due said changes afterwards: before Alpaca a person decides, after it a break is opened. And cash that is short."""
+"""What Due said changes: before Alpaca a person decides, after it a break is opened. And cash that is short."""
 
 from decimal import Decimal
 
