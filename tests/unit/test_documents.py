@@ -1,0 +1,155 @@
+"""The documents: what is made from code is current, links lead somewhere, and every command named is one."""
+
+import re
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+from funding.flows.table import FLOWS
+from ops.cli.main import cli
+from ops.documents import flow_diagram, ledger_example, pages
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT)
+    for pattern in ("*.md", "docs/**/*.md", "sandbox/**/*.md", "tests/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+LATER = {"reconcile", "withdrawals", "top-ups", "bridge", "approvals"}  # named before they are there; checked once they are
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def text_of(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def prose_of(path: Path) -> str:
+    """The text without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", text_of(path), flags=re.DOTALL | re.MULTILINE)
+
+
+@cache
+def anchors_of(path: Path) -> frozenset[str]:
+    """The anchors of a page's headings, as GitHub names them."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", prose_of(path), flags=re.MULTILINE):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        name = re.sub(r"[^\w\- ]", "", words.strip().lower()).replace(" ", "-")
+        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return frozenset(found)
+
+
+def fault_of_link(page: Path, link: str) -> str | None:
+    """Where a relative link fails to lead, if it does."""
+    if re.match(r"[a-z]+:", link):
+        return None
+    target, _, anchor = link.partition("#")
+    there = (ROOT / page.parent / target).resolve() if target else ROOT / page
+    if not there.exists():
+        return f"{page}: {link} leads to nothing"
+    if anchor and anchor not in anchors_of(there.relative_to(ROOT)):
+        return f"{page}: {link} names a heading that is not there"
+    return None
+
+
+def commands_of(path: Path) -> Iterator[str]:
+    """Every call of the command line that a page shows, in code or in a block of code."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text_of(path), flags=re.DOTALL | re.MULTILINE)
+    lines = [line.split(" #")[0] for block in blocks for line in block.splitlines()]
+    spans = re.findall(r"`([^`\n]+)`", prose_of(path))
+    for said in [*lines, *spans]:
+        found = re.match(r"\s*(?:\$ )?((?:bin/)?rampkeeper(?: .*)?)$", said)
+        if found:
+            yield found[1].strip()
+
+
+def fault_of_command(said: str) -> str | None:
+    """What of a call is not there: a command, or one of its options. Placeholders are in capitals."""
+    words = [word for word in shlex.split(said)[1:] if word != "..."]
+    command: click.Command = cli
+    with click.Context(cli) as context:
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            name = words.pop(0)
+                following = command.get_command(context, name)
+            if following is None and command is cli and name in LATER:
+                return None
+            if following is None:
+                return f"{said!r}: there is no {name!r}"
+            command = following
+        known = {"--help", *(flag for param in command.params for flag in (*param.opts, *param.secondary_opts))}
+    unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
+    return f"{said!r}: no option {', '.join(unknown)}" if unknown else None
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=str)
+class TestEachPage:
+    def test_leads_nowhere_that_is_not(self, page: Path) -> None:
+        faults = [fault for link in LINK.findall(prose_of(page)) if (fault := fault_of_link(page, link))]
+        assert faults == []
+
+    def test_names_no_command_that_is_not(self, page: Path) -> None:
+        faults = [fault for said in commands_of(page) if (fault := fault_of_command(said))]
+        assert faults == []
+
+
+class TestTheChecks:
+    def test_find_what_is_wrong(self) -> None:
+        """A check that finds nothing anywhere proves nothing."""
+        page = Path("docs/how-money-moves.md")
+        assert fault_of_link(page, "no-such-page.md") is not None
+        assert fault_of_link(page, "#no-such-heading") is not None
+        assert fault_of_link(page, "runbook.md#no-such-alert") is not None
+        assert fault_of_link(page, "runbook.md#stuck") is None
+        assert fault_of_command("rampkeeper no-such-command") is not None
+        assert fault_of_command("bin/rampkeeper flows no-such-command") is not None
+        assert fault_of_command("rampkeeper flows list --no-such-option") is not None
+        assert fault_of_command("rampkeeper flows list --kind due_deposit --json") is None
+
+    def test_see_the_commands_of_a_page(self) -> None:
+        shown = set(commands_of(Path("docs/runbook.md")))
+        assert {"rampkeeper doctor", "rampkeeper dead-letters groups"} <= shown
+
+
+def test_made_parts_are_current_and_none_is_left_out() -> None:
+    page = text_of(pages.PAGE)
+    assert pages.missing(page) == []
+    assert page == pages.filled(page), "run: python -m ops.documents.pages"
+
+
+def test_the_diagram_draws_every_state_and_every_move_of_a_table() -> None:
+    """A move that is not drawn goes through a state in between, by steps that may make both parts of it."""
+    for flow in FLOWS.values():
+        drawn = {(state, to) for state, to, _ in flow_diagram.moves(flow)}
+        for step in flow.steps():
+            for state, to in ((state, to) for state in step.on for to in step.may_reach if state != to):
+                ways = [via for via in flow_diagram.states(flow) if {(state, via), (via, to)} <= drawn]
+                assert (state, to) in drawn or ways, f"{flow.name}: {state} to {to} is not drawn"
+        named = {state for move in drawn for state in move}
+        assert named == set(flow_diagram.states(flow))
+
+
+def test_the_examples_of_the_ledger_balance() -> None:
+    for story in ledger_example.stories():
+        sums: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for _, entry in story.entries:
+            for posting in entry.postings:
+                sums[posting.account.asset, posting.layer] += posting.minor
+        assert set(sums.values()) == {0}, story.title
+
+
+def test_the_usual_way_leaves_the_customer_what_was_paid_out_and_nothing_on_the_way() -> None:
+    left: Counter[tuple[str, str]] = Counter()
+    for _, entry in ledger_example.stories()[0].entries:
+        for posting in entry.postings:
+            left[posting.account.name, posting.account.asset] += posting.minor
+    on_the_way = ("deposit", "due:clearing", "alpaca:clearing", "exchange", "suspense")
+    assert [key for key, minor in left.items() if key[0] in on_the_way and minor] == []
+    assert left["brokerage", "USD"] == -ledger_example.PAID_OUT.minor
+    assert left["bank", "USD"] == 0
