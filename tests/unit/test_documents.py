@@ -20,7 +20,7 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/**/*.md", "sandbox/**/*.md", "tests/**/*.md", "benchmarks/**/*.md")
     for path in ROOT.glob(pattern)
 )
-LATER = {"reconcile", "withdrawals", "top-ups", "bridge", "approvals"}  # named before they are there; checked once they are
+LATER = {"reconcile", "withdrawals", "top-ups", "bridge", "approvals"}  # checked once they are there
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -77,7 +77,7 @@ def fault_of_command(said: str) -> str | None:
     with click.Context(cli) as context:
         while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             name = words.pop(0)
-                following = command.get_command(context, name)
+            following = command.get_command(context, name)
             if following is None and command is cli and name in LATER:
                 return None
             if following is None:
