@@ -160,7 +160,7 @@ class Settings:
         default="none",
     )
     database_pool: int = _setting(
-        "DATABASE_POOL", whole(2, 500), "Connections a process may hold", example="10", default="10"
+        "DATABASE_POOL", whole(2, 500), "Connections a web process may hold", example="10", default="10"
     )
     redis_url: Secret = _setting(
         "REDIS_URL",
