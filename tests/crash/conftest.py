@@ -1,0 +1,37 @@
+"""One whole system as real processes for all tests of this folder: started once, broken in turn, checked after each."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from ops.cli.system import running_system
+from tests.support.fleet import Fleet
+
+SETTINGS = {
+    "POLL_S": "3",
+    "RETRY_FIRST_S": "1",
+    "RETRY_TRIES": "6",  # with a tenth of the replies lost, three tries run out now and then
+    "DATABASE_POOL": "6",
+}
+OURS_ALONE = ("DATABASE_URL", "REDIS_URL", "DUE_", "ALPACA_")  # whatever servers the run uses, these tests break theirs
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Fleet]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(OURS_ALONE)}
+    with running_system("test", pretend=True, seed=11, say=_say, more=SETTINGS, environ=environ) as system:
+        yield Fleet(system)
+
+
+@pytest.fixture
+def fleet(running: Fleet) -> Iterator[Fleet]:
+    """A fleet at peace, without faults; at the end everything that was sent must be finished, once, and nothing lost."""
+    yield running
+    running.faults()
+    running.wait(lambda: not running.untrue(), "nothing untrue", within_s=90, why=running.untrue)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 -- pytest shows it when a test fails
