@@ -250,6 +250,7 @@ _OPEN_FLOW = text("""
             (SELECT customer_id FROM customer_links
               WHERE provider = :provider AND kind = :link_kind AND external_id = :link_id),
             :asset, :amount, CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now())
+    ON CONFLICT (id) DO NOTHING
 """)
 _OPENED = text("INSERT INTO transitions (flow_id, from_state, to_state, reason) VALUES (:id, NULL, :state, :reason)")
 
@@ -272,9 +273,9 @@ def open_flow(
 ) -> bool:
     """Open a flow under the provider's own id of the money; False when another transaction has opened it meanwhile.
 
-    Waits for a transaction that is inserting the same reference. The customer is found by the link, null if none.
+    Waits for a transaction that is opening the same one. The customer is found by the link, null if none.
     """
-    connection.execute(
+    opened = connection.execute(
         _OPEN_FLOW,
         {
             "id": id,
@@ -290,6 +291,8 @@ def open_flow(
             "hints": json.dumps(dict(hints)),
         },
     )
+    if opened.rowcount == 0:
+        return False
     names = {"provider": provider, "kind": kind, "external_id": external_id, "id": id}
     if connection.execute(_OPEN, names).first() is None:
         connection.execute(text("DELETE FROM flows WHERE id = :id"), {"id": id})

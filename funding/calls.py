@@ -86,10 +86,12 @@ class Call:
         request: str,
         send: Callable[[str, UUID], Made],
         look_up: Callable[[], Sequence[Made]],
+        key_forgotten: bool = False,
     ) -> Made:
         """Make one object at a provider, at most once for this flow, step and visit.
 
-        `look_up` finds objects made under our reference, in a listing walked to its end.
+        `look_up` finds objects made under our reference, in a listing walked to its end. `key_forgotten`: had we made
+        it before our database was restored, its key may not be honoured any more, so a first sending looks first.
         Raises: WouldCreate (a parked flow only listens), SettleFirst, NeedsPerson, StaleClaim, and what `send` raises.
         """
         intention = self.flow.intention(name)
@@ -99,10 +101,9 @@ class Call:
             if found is None:
                 raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
             return found
+        look_first = self.flow.look_first or (key_forgotten and intention is None)
         while True:
-            decision = plan(
-                intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=self.flow.look_first
-            )
+            decision = plan(intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=look_first)
             match decision:
                 case Send(generation=generation, again=again):
                     return self._send(name, request, send, generation=generation, kept=intention if again else None)

@@ -11,7 +11,7 @@ from db import breaks, flows, ledger, looks
 from db.inbox import Handled, InboxEvent
 from funding.facts import CashArrived, Changed, Ignored, LookDue, Opening, Reading
 from funding.flow import CLOSED, Flow
-from funding.ids import new_id
+from funding.ids import flow_id
 from funding.ledger.due_deposit import cash_arrived
 from funding.outcomes import BreakFound
 
@@ -73,7 +73,7 @@ class Batch:
         """Open the flow of an object nobody owns yet; when another worker was quicker, its flow."""
         machine = self._table[opening.flow_kind]
         step = machine.step_of(machine.start)
-        flow = new_id()
+        flow = flow_id(event.provider, fact.kind, fact.id)
         opened = flows.open_flow(
             self._connection,
             id=flow,

@@ -47,6 +47,7 @@ CASH_WAIT: Final = timedelta(minutes=1)
 WATCH_FIRST: Final = timedelta(hours=1)
 WATCH_CEILING: Final = timedelta(hours=24)
 QUICK_LOOKS: Final = 5  # at a journal under way, a minute in all, before the backstop
+KEY_TRUSTED: Final = timedelta(hours=12)  # an older transfer may have been paid by a flow that a restore has lost
 JOURNAL_FIRST_LOOK: Final = timedelta(seconds=2)  # Alpaca executes most journals within seconds
 
 due_deposit = Flow(
@@ -164,8 +165,12 @@ def fund_brokerage(flow: Snapshot, call: Call) -> Outcome:
             request=call.alpaca.journal_request(order),
             send=lambda request, key: call.alpaca.create_journal(request, key=key),
             look_up=lambda: checks.standing(
-                call.alpaca.find_journals(order.reference, since=flow.created_at, to_account=account), flow
+                call.alpaca.find_journals(
+                    order.reference, since=min(flow.created_at, transfer.created_at), to_account=account
+                ),
+                flow,
             ),
+            key_forgotten=flow.now - transfer.created_at > KEY_TRUSTED,
         )
     except ProviderRejected as refusal:
         if refusal.code == FIRM_CASH_SHORT:
