@@ -92,10 +92,13 @@ def running_system(
             say("migrating the database")
             upgrade(servers.database_url)
             with Supervisor(instance.folder / "logs", say=say) as supervisor:
-                yield _start(
+                system = _start(
                     instance, servers, supervisor, pretend=pretend, seed=seed, say=say, given=environ, more=more
                 )
-                say("stopping everything")
+                try:
+                    yield system
+                finally:
+                    say("stopping everything")
 
 
 def _start(

@@ -1,0 +1,61 @@
+"""What somebody on call does during the demo, with the same commands that a person would type."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from ops.cli.demo.cast import Person
+from ops.cli.demo.commands import acting, reading
+from ops.cli.demo.story import Kind, Story
+from ops.cli.system import System
+
+RATE: Final = 50  # letters a second
+
+
+def link(system: System, story: Story, person: Person) -> None:
+    """Add the customer nobody knew: their deposits, so far in suspense, go on by themselves."""
+    added = story.begin(Kind.PERSON, f"rampkeeper customers add {person.name} --level 2 --link due:virtual_account:...")
+    links = [f"{provider}:{kind}:{id_}:{json.dumps(more)}" for provider, kind, id_, more in person.links()]
+    words = [word for one in links for word in ("--link", one)]
+    acting(system, "customers", "add", person.name, "--level", "2", *words)
+    story.end(added, f"{person.name} is known now; what waited in suspense goes on")
+
+
+def mend(system: System, story: Story, people: Sequence[Person]) -> None:
+    """Alpaca's compliance has looked again: it refuses nobody any more."""
+    for person in people:
+        system.control("POST", f"alpaca/accounts/{person.brokerage_account}/refuse", {"on": False})
+    if people:
+        story.end(story.begin(Kind.PROVIDERS, "Alpaca's compliance looks again"), "it refuses nobody any more")
+
+
+def replay(system: System, story: Story) -> int:
+    """Replay what is dead, group by group of equal causes; how many letters that was."""
+    groups = json.loads(reading(system, "dead-letters", "groups", "--json"))
+    replayed = 0
+    for group in groups:
+        fingerprint = group["fingerprint"]
+        done = story.begin(Kind.PERSON, f"rampkeeper dead-letters replay --group {fingerprint}")
+        words = ("dead-letters", "replay", "--group", fingerprint, "--rate", str(RATE), "--json")
+        results = json.loads(acting(system, *words))
+        told = sum(one["result"] == "replaying" for one in results)
+        story.end(done, f"{told} of {len(results)} tried again: {group['error']}")
+        replayed += told
+    return replayed
+
+
+def reconcile(system: System, story: Story, *, since: datetime) -> dict[str, Any]:
+    """Compare our records with each provider's own; what each run says of itself, by provider."""
+    runs: dict[str, Any] = {}
+    for provider in ("due", "alpaca"):
+        done = story.begin(Kind.PERSON, f"rampkeeper reconcile run --provider {provider}")
+        words = ("reconcile", "run", "--provider", provider, "--since", since.isoformat(), "--json")
+        runs[provider] = json.loads(reading(system, *words))
+        story.end(done, f"{provider} compared: {_found(runs[provider])}")
+    return runs
+
+
+def _found(run: Any) -> str:
+    counts = run.get("counts", {}) if isinstance(run, dict) else {}
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()) or "done"

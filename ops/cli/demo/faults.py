@@ -1,0 +1,42 @@
+"""How the pretended providers misbehave."""
+
+from typing import Any, Final
+
+from ops.cli.demo.story import Kind, Story
+from ops.cli.system import System
+
+RULES: Final[tuple[dict[str, Any], ...]] = (
+    {"name": "webhook_dropped", "provider": "due", "probability": 0.5},
+    {"name": "webhook_doubled", "provider": "due", "probability": 0.33},
+    {"name": "webhook_reordered", "provider": "due", "probability": 0.3},
+    {"name": "reply_lost", "provider": "*", "probability": 0.1},
+    {"name": "server_error", "provider": "*", "probability": 0.03},
+    {"name": "throttled", "provider": "*", "probability": 0.02, "seconds": 1},
+    {"name": "stream_dropped", "provider": "alpaca", "probability": 0.2},
+    {"name": "stale_read", "provider": "*", "probability": 0.1, "age_seconds": 2},
+)
+SAID: Final = {
+    "webhook_dropped": "webhooks never sent",
+    "webhook_doubled": "webhooks sent twice",
+    "webhook_reordered": "webhooks sent after a later one",
+    "reply_lost": "requests done, their answer lost",
+    "server_error": "requests answered 500",
+    "throttled": "requests answered 429",
+    "stream_dropped": "frames missing from Alpaca's stream",
+    "stale_read": "reads that showed the past",
+}
+
+
+def begin(system: System, story: Story) -> None:
+    """From now on the providers drop, double, reorder, lose, fail, throttle and show the past."""
+    happening = story.begin(Kind.PROVIDERS, "Due and Alpaca begin to misbehave")
+    system.control("PUT", "faults", {"faults": list(RULES)})
+    chances = ", ".join(f"{rule['probability']:.0%} {SAID[rule['name']]}" for rule in RULES)
+    story.end(happening, chances)
+
+
+def end(system: System, story: Story) -> None:
+    """From now on they behave."""
+    happening = story.begin(Kind.PROVIDERS, "Due and Alpaca behave again")
+    system.control("DELETE", "faults")
+    story.end(happening, "no more faults")
