@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 class Desk(Protocol):
     """What a worker process can do; each is safe to do twice."""
 
-    def step(self, step: Step, flow: UUID) -> None:
-        """Run a flow from a step until it waits."""
+    def step(self, step: Step, flow: UUID) -> bool:
+        """Run a flow from a step until it waits; False when every place at its provider is taken."""
         ...
 
     def events(self, ids: Sequence[int]) -> None:
@@ -43,10 +43,10 @@ class Desk(Protocol):
 def declare(broker: Broker, desk: Desk) -> dict[str, Actor[Any, Any]]:
     """Make every actor on that broker, by name."""
 
-    def of_step(step: Step) -> Callable[[str], None]:
+    def of_step(step: Step) -> Callable[[str], bool]:
         return lambda flow: desk.step(step, UUID(flow))
 
-    table: list[tuple[str, str, Callable[..., None]]] = [
+    table: list[tuple[str, str, Callable[..., object]]] = [
         (step.actor_name, FUNDING, of_step(step)) for flow in FLOWS.values() for step in flow.steps()
     ]
     table += [
@@ -61,7 +61,7 @@ def declare(broker: Broker, desk: Desk) -> dict[str, Actor[Any, Any]]:
     }
 
 
-def _contained(name: str, act: Callable[..., None]) -> Callable[..., None]:
+def _contained(name: str, act: Callable[..., object]) -> Callable[..., None]:
     """Whatever goes wrong stays in this message: its row is still due."""
 
     def run(*args: Any) -> None:

@@ -71,9 +71,9 @@ class WorkerDesk:
     notifier: Notifier
     polls: Polls
 
-    def step(self, step: Step, flow: UUID) -> None:
-        """Run a flow from a step until it waits."""
-        self.runner.run(step, flow)
+    def step(self, step: Step, flow: UUID) -> bool:
+        """Run a flow from a step until it waits; False when every place at its provider is taken."""
+        return self.runner.run(step, flow)
 
     def events(self, ids: Sequence[int]) -> None:
         """Handle inbox events."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import due_work
 from db.engine import UnitOfWork
+from db.flows import Due
 from funding.flows.table import FLOWS
 from workers.actors import Desk
 
@@ -28,6 +29,7 @@ class Pull:
         self._desk = desk
         self._heard = heard
         self._threads = threads
+        self._turned_away: list[Due] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
 
@@ -41,25 +43,29 @@ class Pull:
         self._thread.join()
 
     def once(self, pool: ThreadPoolExecutor) -> int:
-        """Do what is due now; how much that was."""
+        """Do what is due now; how much that was. Flows turned away at their provider are tried again next time."""
         with self._begin() as connection:
             events = due_work.events(connection, limit=BATCH)
-            flows = due_work.flows(connection, limit=BATCH)
+            flows = [*self._turned_away, *due_work.flows(connection, limit=BATCH - len(self._turned_away))]
             ticks = due_work.ticks(connection, limit=BATCH)
             looks = due_work.looks(connection, limit=BATCH)
             notifications = due_work.notifications(connection, limit=BATCH)
         acts: list[Callable[[], None]] = []
         if events:
             acts.append(lambda: self._desk.events(events))
-        for flow, kind, state in flows:
-            step = FLOWS[kind].step_of(state)
-            if step is not None:
-                acts.append(lambda step=step, flow=flow: self._desk.step(step, flow))  # type: ignore[misc]
+        self._turned_away = []
+        acts += [lambda due=due: self._step(due) for due in flows]  # type: ignore[misc]
         acts += [lambda tick=tick: self._desk.tick(*tick) for tick in ticks]  # type: ignore[misc]
         acts += [lambda look=look: self._desk.look(*look) for look in looks]  # type: ignore[misc]
         acts += [lambda one=one: self._desk.notification(one) for one in notifications]  # type: ignore[misc]
         list(pool.map(_contained, acts))
-        return len(acts)
+        return len(acts) - len(self._turned_away)
+
+    def _step(self, due: Due) -> None:
+        flow, kind, state = due
+        step = FLOWS[kind].step_of(state)
+        if step is not None and not self._desk.step(step, flow):
+            self._turned_away.append(due)
 
     def _run(self) -> None:
         alone = False

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ from funding.outcomes import Outcome
 from providers.guards import before_sending
 from workers.recorder import Recorded, Recorder
 from workers.session import Session
+from workers.turned_away import TurnedAway
 
 log = structlog.get_logger(__name__)
 
@@ -56,11 +57,16 @@ class Runner:
     wake: Wake
     doors: Doors
     sleep: Callable[[float], None] = time.sleep
+    turned_away: TurnedAway = field(default_factory=TurnedAway)
 
-    def run(self, step: Step, flow: UUID) -> None:
-        """Run a flow from that step until it waits. A flow that has moved on, or is someone else's, is left alone."""
+    def run(self, step: Step, flow: UUID) -> bool:
+        """Run a flow from that step until it waits. A flow that has moved on, or is someone else's, is left alone.
+
+        False: every place at its provider is taken; its row stays due, and is announced when a place is free.
+        """
         if step.provider is not None and not self.doors.try_enter(step.provider):
-            return  # the row stays due; another process, or this one in 15 s, takes it
+            self.turned_away.note(step.provider, step, flow)
+            return False
         try:
             self.session.claiming()
             with self.begin() as connection:
@@ -70,6 +76,8 @@ class Runner:
         finally:
             if step.provider is not None:
                 self.doors.leave(step.provider)
+                self.wake.flows(self.turned_away.take(step.provider))
+        return True
 
     def _claim(self, connection: Connection, flow: UUID, step: Step, *, quick: bool) -> Claim | None:
         return flows.claim(
