@@ -27,7 +27,7 @@ def running() -> Iterator[Fleet]:
 
 @pytest.fixture
 def fleet(running: Fleet) -> Iterator[Fleet]:
-    """A fleet at peace, without faults; at the end everything that was sent must be finished, once, and nothing lost."""
+    """A fleet without faults; at the end everything that was sent is finished, once, and nothing is lost."""
     yield running
     running.faults()
     running.wait(lambda: not running.untrue(), "nothing untrue", within_s=90, why=running.untrue)

@@ -34,8 +34,9 @@ from sandbox.due.app import create_due_app
 from sandbox.world import World
 from settings import load
 from tests.simulation.clock import Clock, moved_unit_of_work
+from tests.simulation.heard import Heard
 from tests.simulation.wires import SandboxWire
-from tests.simulation.worker import Heard, SimulatedWorker
+from tests.simulation.worker import SimulatedWorker
 from web.inbox_writer import InboxWriter
 from web.metrics import DoorMetrics
 from web.receiver import Receiver
@@ -178,12 +179,24 @@ class DepositHouse:
         with self.begin() as connection:
             inbox.insert_events(connection, heard)
 
-    def _now(self, *, listening: bool) -> None:
-        self.worker.session.beat()
-        self.world.tick()
+    def deliver(self) -> None:
+        """Due's webhooks that are on their way arrive at the door."""
         for delivery in self.world.due_deliveries():
             answer = self._door.post("/webhooks/due", data=delivery.body, headers=delivery.headers)
             self.world.delivery_answered(delivery.id, answer.status_code)
+
+    def ingest(self) -> bool:
+        """Handle the events that are due; whether there were any."""
+        with self.begin() as connection:
+            events = due_work.events(connection, limit=100)
+        if events:
+            self.worker.ingest.handle(events)
+        return bool(events)
+
+    def _now(self, *, listening: bool) -> None:
+        self.worker.session.beat()
+        self.world.tick()
+        self.deliver()
         if listening:
             self.listen()
         self._work()
@@ -193,9 +206,7 @@ class DepositHouse:
         for _ in range(100):
             with self.begin() as connection:
                 connection.execute(lost_claims._FREE)
-                events = due_work.events(connection, limit=100)
-            if events:
-                self.worker.ingest.handle(events)
+            events = self.ingest()
             with self.begin() as connection:
                 due = due_work.flows(connection, limit=100)
             for flow, kind, state in due:

@@ -58,7 +58,7 @@ class Fleet:
     # What is done to it ----------------------------------------------------------------------------------------------
 
     def send(self, count: int, *, step_seconds: float = 0.5) -> set[str]:
-        """Deposits arrive at Due, one in six of which goes back; their transfers' ids. Each has an amount of its own."""
+        """Deposits arrive at Due, one in six of which goes back; their transfers' ids. Each amount is another."""
         sent = set()
         for _ in range(count):
             self._sent += 1

@@ -1,0 +1,99 @@
+"""More flows than places at a provider: none waits for the dispatcher when a place is free again."""
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from funding.flow import Step
+from funding.flows.due_deposit import due_deposit
+from tests.simulation.heard import Heard
+from tests.support.deposit_house import DepositHouse
+from workers.pull import Pull
+from workers.runner import Runner
+
+
+class Doors:
+    """Places that are "free" or "taken" as the test says, in turn; free in the end."""
+
+    def __init__(self, turns: str) -> None:
+        self._turns = deque(turns.split())
+
+    def try_enter(self, provider: str) -> bool:
+        return not self._turns or self._turns.popleft() == "free"
+
+    def leave(self, provider: str) -> None:
+        pass
+
+
+class Announced(Heard):
+    """Keeps the flows that were announced, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.announced: list[UUID] = []
+
+    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
+        self.announced += [flow for flow, _, _ in items]
+
+
+def follow() -> Step:
+    step = due_deposit.step_of("received")
+    assert step is not None
+    return step
+
+
+def received(house: DepositHouse, count: int) -> list[UUID]:
+    """So many deposits whose first step is due and was announced already."""
+    ana = house.person()
+    for _ in range(count):
+        house.deposit(ana, path=("funds_received",))
+    house.books_differ = "the deposits are still on their way"
+    house.deliver()
+    house.ingest()
+    flows = [flow for (flow,) in house.rows("SELECT id FROM flows ORDER BY id")]
+    house.one("UPDATE flows SET announced_at = rk_now() RETURNING 1")
+    return flows
+
+
+def runner_of(house: DepositHouse, doors: Doors) -> tuple[Runner, Announced]:
+    wake = Announced()
+    house.worker.session.beat()
+    return replace(house.worker.runner, doors=doors, wake=wake), wake
+
+
+def states(house: DepositHouse) -> list[str]:
+    return [state for (state,) in house.rows("SELECT state FROM flows ORDER BY id")]
+
+
+def test_whoever_leaves_a_place_sends_for_one_that_was_turned_away(house: DepositHouse) -> None:
+    first, second, third = received(house, 3)
+    runner, wake = runner_of(house, Doors("taken taken free"))
+    assert [runner.run(follow(), flow) for flow in (first, second, third)] == [False, False, True]
+    assert wake.announced == [first]
+
+    runner.run(follow(), first)
+    assert wake.announced == [first, second]
+    runner.run(follow(), second)
+    assert wake.announced == [first, second], "nobody else was turned away"
+    assert states(house) == ["off_ramp_initiated"] * 3
+
+
+def test_without_redis_those_turned_away_are_tried_again_at_once(house: DepositHouse) -> None:
+    flows = received(house, 4)
+    house.one("UPDATE flows SET announced_at = NULL RETURNING 1")
+    runner, _ = runner_of(house, Doors("free taken taken taken taken free taken"))
+
+    class Desk:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"nothing but steps is due: {name}")
+
+        def step(self, step: Step, flow: UUID) -> bool:
+            return runner.run(step, flow)
+
+    pull = Pull(house.begin, Desk(), threads=1, heard=lambda: False)
+    with ThreadPoolExecutor(1) as pool:
+        assert [pull.once(pool) for _ in range(4)] == [1, 1, 2, 0]
+    assert states(house) == ["off_ramp_initiated"] * len(flows)
