@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import dead_letters, flows, inbox
 from db.dead_letters import Death
 from db.engine import UnitOfWork
 from db.inbox import Handled, InboxEvent
 from db.sealing import Sealer
+from db.trouble import refused
 from dispatch.wake import Wake
 from funding.facts import CannotUse, Changed, Reading
 from funding.flow import Flow
@@ -42,8 +43,8 @@ class Ingest:
         """Handle those of `ids` that are due. When the database refuses a batch, its events are handled alone."""
         try:
             self._batch(ids)
-        except DBAPIError as error:
-            if error.connection_invalidated:
+        except SQLAlchemyError as error:
+            if not refused(error):
                 raise  # the rows stay due
             if len(ids) == 1:
                 self._set_aside(ids[0], error)
@@ -90,9 +91,9 @@ class Ingest:
             log.warning("ingest.bug", event_row=event.id, provider=event.provider, error=type(bug).__name__)
             return Handled(id=event.id, state="dead", reason=f"a bug of ours while reading it: {type(bug).__name__}")
 
-    def _set_aside(self, event: int, error: DBAPIError) -> None:
+    def _set_aside(self, event: int, error: SQLAlchemyError) -> None:
         """The database refuses what this one event leads to."""
-        name = type(error.orig).__name__
+        name = type(error).__name__
         log.warning("ingest.refused", event_row=event, error=name)
         with self.begin() as connection:
             reason = f"the database refused what it leads to: {name}"

@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import flows, recording
 from db.engine import UnitOfWork
 from db.flows import Claim
 from db.intentions import ClaimedIntentions
 from db.recording import Standing
+from db.trouble import refused
 from dispatch.wake import Wake
 from funding.calls import Call, Ports
 from funding.errors import StaleClaim
@@ -139,29 +140,32 @@ class Runner:
         for _ in range(CUT_OFF_TRIES):
             try:
                 return self.recorder.record(claim, step, answer, call.results, go_on)
-            except DBAPIError as error:
-                if not error.connection_invalidated and not _passing(error):
-                    if isinstance(answer, Exception):
-                        raise
-                    # The database refused the answer itself (a balance below zero, a value it cannot hold): a bug.
-                    answer = error
+            except SQLAlchemyError as error:
+                if refused(error):
+                    # The answer itself was refused (a balance below zero, a value no column holds): a bug of the step.
+                    answer = _bug(error, of=answer)
                     continue
                 log.warning("record.cut_off", flow=str(claim.flow.id), attempt=str(claim.attempt))
-                outcome = self._became_of(claim)
-                if outcome is not None:
+                if self._stands(claim):
                     return Recorded(None)
+                self.sleep(CUT_OFF_WAIT_S)
+            except Exception as error:  # noqa: BLE001 -- an answer that cannot be recorded is a bug: tried again, then a letter
+                answer = _bug(error, of=answer)
         log.error("record.given_up", flow=str(claim.flow.id), consequence="the claim is freed and the step made again")
         return Recorded(None)
 
-    def _became_of(self, claim: Claim) -> str | None:
-        """Whether a record whose commit was cut off stands: its own attempt row says so."""
+    def _stands(self, claim: Claim) -> bool:
+        """Whether a record whose commit was cut off stands: its own attempt row says so.
+
+        Freed meanwhile, it does not: made again it is refused, and writes down what it learned.
+        """
         for _ in range(CUT_OFF_TRIES):
             try:
                 with self.begin() as connection:
-                    return recording.outcome_of(connection, claim.attempt)
+                    return recording.outcome_of(connection, claim.attempt) not in {None, "lost"}
             except SQLAlchemyError:
                 self.sleep(CUT_OFF_WAIT_S)
-        return None
+        return False
 
     def _release(self, claim: Claim, reason: str) -> None:
         try:
@@ -192,6 +196,8 @@ class Runner:
         return policy.hard_limit if policy else DEFAULT_LIMIT
 
 
-def _passing(error: DBAPIError) -> bool:
-    """Deadlocks and serialization failures: nothing was written, the same record may be made again."""
-    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01", "55P03"}
+def _bug(error: Exception, *, of: Outcome | Exception) -> Exception:
+    """What is recorded in place of an answer that could not be. Raises: `error`: that was such a one already."""
+    if isinstance(of, Exception):
+        raise error
+    return error
