@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, text
 
 from funding.outcomes import BreakFound
+
+_BREAKS: Final = UUID("5d0f3c1e-6a0b-4c57-9f0e-2b7c1a9d4e63")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,25 +21,43 @@ class Opened:
     what: str | None
 
 
+# What a person has resolved stays closed while a comparison or a flow finds it unchanged; anything new reopens it.
 _FOUND = text("""
-    WITH seen AS (
-      INSERT INTO breaks (id, provider, type, subject, found_by, flow_id, event_id, ours, theirs, amount_at_risk, asset,
-                          suggested_action)
-      VALUES (:id, :provider, :type, :subject, :found_by, :flow, :event, :ours, :theirs, :amount, :asset, :action)
+    WITH given AS (
+      SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:providers AS text[]), CAST(:types AS text[]),
+                           CAST(:subjects AS text[]), CAST(:flows AS uuid[]), CAST(:events AS bigint[]),
+                           CAST(:ours AS text[]), CAST(:theirs AS text[]), CAST(:amounts AS numeric[]),
+                           CAST(:assets AS text[]), CAST(:actions AS text[]), CAST(:about AS timestamptz[]))
+                AS g(id, provider, type, subject, flow_id, event_id, ours, theirs, amount, asset, action, about_at)
+    ), standing AS (
+      SELECT b.id, b.status, b.resolved_by IS NOT NULL AND b.found_by IN ('comparison', 'step', 'ingest')
+             AND (b.ours, b.theirs, b.amount_at_risk, b.asset)
+                 IS NOT DISTINCT FROM (g.ours, g.theirs, g.amount, g.asset) AS settled
+        FROM breaks b JOIN given g USING (provider, type, subject)
+    ), seen AS (
+      INSERT INTO breaks AS b (id, provider, type, subject, found_by, flow_id, event_id, ours, theirs, amount_at_risk,
+                               asset, suggested_action, about_at)
+      SELECT id, provider, type, subject, :found_by, flow_id, event_id, ours, theirs, amount, asset, action, about_at
+        FROM given ORDER BY provider, type, subject
       ON CONFLICT (provider, type, subject) DO UPDATE
          SET seen_at = rk_now(), ours = excluded.ours, theirs = excluded.theirs,
-             amount_at_risk = excluded.amount_at_risk, asset = excluded.asset, status = 'open', closed_at = NULL,
-             flow_id = coalesce(excluded.flow_id, breaks.flow_id)
-      RETURNING id, (xmax = 0) AS fresh, opened_at
-    ), reopened AS (
-      SELECT b.id FROM breaks b JOIN seen s ON s.id = b.id WHERE b.status = 'closed'
+             amount_at_risk = excluded.amount_at_risk, asset = excluded.asset,
+             suggested_action = excluded.suggested_action,
+             about_at = coalesce(excluded.about_at, b.about_at), flow_id = coalesce(excluded.flow_id, b.flow_id),
+             status = CASE WHEN b.id IN (SELECT id FROM standing WHERE settled) THEN b.status ELSE 'open' END,
+             closed_at = CASE WHEN b.id IN (SELECT id FROM standing WHERE settled) THEN b.closed_at END,
+             resolved_by = CASE WHEN b.id IN (SELECT id FROM standing WHERE settled) THEN b.resolved_by END
+      RETURNING b.id, (xmax = 0) AS fresh, b.status, b.provider, b.type, b.subject
     ), told AS (
       INSERT INTO break_history (break_id, what)
-      SELECT id, CASE WHEN fresh THEN 'opened' ELSE 'reopened' END FROM seen
-       WHERE fresh OR id IN (SELECT id FROM reopened)
-      RETURNING what
+      SELECT seen.id, CASE WHEN fresh THEN 'opened' ELSE 'reopened' END
+        FROM seen LEFT JOIN standing s ON s.id = seen.id
+       WHERE fresh OR (s.status = 'closed' AND seen.status = 'open')
+       ORDER BY seen.provider, seen.type, seen.subject
+      RETURNING break_id, what
     )
-    SELECT seen.id, (SELECT what FROM told) AS what FROM seen
+    SELECT seen.id, told.what, seen.provider, seen.type, seen.subject
+      FROM seen LEFT JOIN told ON told.break_id = seen.id
 """)
 _CLOSE_OF_FLOW = text("""
     WITH closed AS (
@@ -47,6 +69,21 @@ _CLOSE_OF_FLOW = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A break that was found, what it concerns, and the moment it is about where a comparison knows one."""
+
+    found: BreakFound
+    flow: UUID | None = None
+    event: int | None = None
+    at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is unique about it: provider, type, subject."""
+        return self.found.provider, self.found.type, self.found.subject
+
+
 def open_break(
     connection: Connection,
     found: BreakFound,
@@ -56,24 +93,42 @@ def open_break(
     event: int | None = None,
 ) -> Opened:
     """Write a break down, once by (provider, type, subject); seen again it is reopened if it was closed."""
-    row = connection.execute(
+    return open_breaks(connection, [Found(found, flow, event)], found_by=found_by)[0]
+
+
+def open_breaks(connection: Connection, found: Sequence[Found], *, found_by: str) -> list[Opened]:
+    """As `open_break` for many at once, no two of one key; what became of each, in the order given.
+
+    Rows are written in the order of their keys, so that two writers cannot wait for each other in a circle. One that
+    a person resolved stays closed while what is found is the same.
+    """
+    if not found:
+        return []
+    rows = connection.execute(
         _FOUND,
         {
-            "id": uuid4(),
-            "provider": found.provider,
-            "type": found.type,
-            "subject": found.subject,
             "found_by": found_by,
-            "flow": flow,
-            "event": event,
-            "ours": found.ours,
-            "theirs": found.theirs,
-            "amount": found.amount.minor if found.amount else None,
-            "asset": found.amount.asset if found.amount else None,
-            "action": found.suggested_action,
+            "ids": [break_id(*one.key) for one in found],
+            "providers": [one.found.provider for one in found],
+            "types": [one.found.type for one in found],
+            "subjects": [one.found.subject for one in found],
+            "flows": [one.flow for one in found],
+            "events": [one.event for one in found],
+            "ours": [one.found.ours for one in found],
+            "theirs": [one.found.theirs for one in found],
+            "amounts": [one.found.amount.minor if one.found.amount else None for one in found],
+            "assets": [one.found.amount.asset if one.found.amount else None for one in found],
+            "actions": [one.found.suggested_action for one in found],
+            "about": [one.at for one in found],
         },
-    ).one()
-    return Opened(row.id, row.what)
+    )
+    opened = {(row.provider, row.type, row.subject): Opened(row.id, row.what) for row in rows}
+    return [opened[one.key] for one in found]
+
+
+def break_id(provider: str, break_type: str, subject: str) -> UUID:
+    """The id of a new break: made of what is unique about it, so that the same disagreement has it everywhere."""
+    return uuid5(_BREAKS, f"{provider}|{break_type}|{subject}")
 
 
 def close_breaks_of_flow(

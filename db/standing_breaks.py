@@ -1,13 +1,10 @@
 """Breaks that a check finds again and again until their cause is gone: opened when found, closed when not any more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from db import breaks
-from funding.outcomes import BreakFound
+from db.breaks import Found, open_breaks
 
 _CLOSE_OTHERS = text("""
     WITH closed AS (
@@ -29,23 +26,14 @@ _CLOSE = text("""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One finding of a check, and the flow it concerns, if any."""
-
-    found: BreakFound
-    flow: UUID | None = None
-
-
-def keep(connection: Connection, standing: Sequence[Standing], *, found_by: str, types: Sequence[str]) -> int:
+def keep(connection: Connection, standing: Sequence[Found], *, found_by: str, types: Sequence[str]) -> int:
     """Make the open breaks of a check those of `standing`, and no others; how many were opened or reopened.
 
     `found_by` and `types` say which breaks are this check's own: those of them not found again are closed. Breaks are
     written in the order of their keys, so that two checks cannot wait for each other in a circle.
     Served by the unique index on (provider, type, subject) and ix_breaks_open.
     """
-    ordered = sorted(standing, key=lambda s: (s.found.provider, s.found.type, s.found.subject))
-    opened = [breaks.open_break(connection, s.found, found_by=found_by, flow=s.flow) for s in ordered]
+    opened = open_breaks(connection, list({one.key: one for one in standing}.values()), found_by=found_by)
     still = [one.id for one in opened]
     connection.execute(
         _CLOSE_OTHERS, {"found_by": found_by, "types": list(types), "still": still, "note": "not found any more"}

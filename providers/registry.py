@@ -10,11 +10,13 @@ from requests.adapters import BaseAdapter
 from funding.facts import Reading
 from funding.policy import Policy
 from funding.ports import Listing
+from funding.reconcile.records import RecordSource
 from providers.alpaca import adapter as alpaca_adapter
 from providers.alpaca import interpret as alpaca_interpret
 from providers.alpaca import policy as alpaca_policy
 from providers.alpaca.adapter import AlpacaAdapter
 from providers.alpaca.listings import FirmActivities, JournalDays
+from providers.alpaca.records import JournalRecords
 from providers.alpaca.stream import JournalStream
 from providers.answers import Classify
 from providers.breaker import GateStore
@@ -24,6 +26,7 @@ from providers.due import interpret as due_interpret
 from providers.due import policy as due_policy
 from providers.due.adapter import DueAdapter
 from providers.due.listings import AccountTransfers, DeliveryLog, OneTransfer
+from providers.due.records import TransferRecords
 from providers.gate import Gate
 from providers.http import CallReport, ProviderClient
 from providers.rates import SharedRate
@@ -95,6 +98,10 @@ class Due:
         """The deposits of one account."""
         return AccountTransfers(self.transfers, account=account)
 
+    def records(self, accounts: Sequence[str]) -> RecordSource:
+        """Every deposit, for a comparison; `accounts` are those we know of."""
+        return TransferRecords(self.transfers, accounts=accounts)
+
     def one_transfer(self, account: str, transfer: str) -> Listing:
         """A single transfer."""
         return OneTransfer(self.transfers, account=account, transfer=transfer)
@@ -116,6 +123,10 @@ class Alpaca:
     def firm_activities(self) -> Listing:
         """Cash of the firm's own account outside journals."""
         return FirmActivities(self.journals)
+
+    def records(self, _accounts: Sequence[str]) -> RecordSource:
+        """Every cash journal, for a comparison."""
+        return JournalRecords(self.journals)
 
     def journal_stream(self) -> JournalStream:
         """Changes of journals as they happen: a new reader each time."""

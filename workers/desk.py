@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +23,13 @@ from funding.calls import Ports
 from funding.errors import ProviderUnavailable
 from funding.flow import Step
 from funding.flows.table import FLOWS
+from ops.configured import providers_config
 from providers.outgoing import Outgoing
 from providers.people import People
 from providers.registry import (
     INTERPRETERS,
     POLICIES,
-    AlpacaConfig,
-    DueConfig,
     Providers,
-    ProvidersConfig,
     Surroundings,
     build,
 )
@@ -164,28 +162,6 @@ def channels(settings: Settings) -> tuple[Channel, ...]:
     if settings.notify.apprise_urls:
         configured.append("apprise")
     return tuple(configured)
-
-
-def providers_config(settings: Settings) -> ProvidersConfig:
-    """The providers that have credentials, whether enabled or not: flows under way go on."""
-    now = datetime.now(UTC)
-    due = alpaca = None
-    if settings.due.base_url and settings.due.api_key:
-        keys = [key.value.reveal() for key in settings.due.api_key if key.is_open(now)]
-        due = DueConfig(
-            base_url=settings.due.base_url, api_keys=keys, webhook_endpoint=settings.due.webhook_endpoint_id
-        )
-    pairs = zip(settings.alpaca.key_id or (), settings.alpaca.secret or (), strict=True)
-    keys_of_alpaca = [(user.value.reveal(), secret.value.reveal()) for user, secret in pairs if secret.is_open(now)]
-    if settings.alpaca.base_url and keys_of_alpaca and settings.alpaca.firm_account_id:
-        alpaca = AlpacaConfig(
-            base_url=settings.alpaca.base_url,
-            keys=keys_of_alpaca,
-            firm_account=settings.alpaca.firm_account_id,
-        )
-    return ProvidersConfig(
-        due=due, alpaca=alpaca, threads=settings.worker_threads, redis_url=settings.redis_url.reveal()
-    )
 
 
 def _live(begin: UnitOfWork) -> int:

@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import Connection
 
 from db import breaks, invariants, recording, retention, silence, standing_breaks, stuck
+from db.breaks import Found
 from db.engine import UnitOfWork
 from db.invariants import BALANCE, Clearing
-from db.standing_breaks import Standing
 from db.stuck import Limits, StuckFlow
 from dispatch import jobs
 from funding.flow import Flow
@@ -69,7 +69,7 @@ class Sweeps:
         """Make the open breaks of our invariants those found now; compare clearing accounts with shown balances."""
         with self.begin() as connection:
             found = invariants.violations(connection)
-            standing = [Standing(one) for one in found]
+            standing = [Found(one) for one in found]
             standing_breaks.keep(connection, standing, found_by="invariant", types=invariants.TYPES)
         if found:
             log.error("invariants.violated", count=len(found), subjects=[one.subject for one in found[:5]])
@@ -82,7 +82,7 @@ class Sweeps:
                 *silence.silent_providers(connection, self.enabled, quiet=QUIET),
                 *silence.unwalked_polls(connection, self.enabled, quiet=UNREAD),
             ]
-            standing = [Standing(one) for one in found]
+            standing = [Found(one) for one in found]
             standing_breaks.keep(connection, standing, found_by="sweep", types=("silent_provider",))
         return f"{len(found)} silent"
 

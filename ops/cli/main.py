@@ -18,6 +18,7 @@ PLACES: Final = {
     "events": Place("ops.cli.events:events", "The inbox: what providers told us."),
     "flows": Place("ops.cli.flows:flows", "The movements of money."),
     "dead-letters": Place("ops.cli.dead_letters:dead_letters", "Work that waits for a person."),
+    "reconcile": Place("ops.cli.reconcile:reconcile", "Our records against a provider's; the breaks between them."),
     "report": Place("ops.cli.report:report", "Reports for people: text, json, csv or html."),
     "ledger": Place("ops.cli.ledger:ledger", "Balances and journal entries."),
     "providers": Place("ops.cli.providers:providers", "Each provider as we see it; pause and resume."),

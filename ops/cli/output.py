@@ -75,6 +75,18 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@contextmanager
+def status_line(what: str) -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says how far long work is, where that is a terminal; yields what takes the words."""
+    if not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    from rich.console import Console  # noqa: PLC0415 -- slow to import, and pipes need none of it
+
+    with Console(stderr=True).status(what) as line:
+        yield lambda text: line.update(f"{what}: {text}")
+
+
 def _rich_table(cells: list[list[str]], columns: Sequence[Column]) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415 -- slow to import, and pipes need none of it
     from rich.console import Console  # noqa: PLC0415 -- the same

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from funding.errors import NotFound, ProviderError, ProviderRejected, UnexpectedAnswer
@@ -11,6 +11,7 @@ from providers.alpaca import wire
 from providers.fields import WrongShape, is_id, objects
 from providers.http import ProviderClient, Request
 
+Loaded = TypeVar("Loaded")
 MOST_JOURNALS: Final = 10_000  # asked for at once; as many as that in an answer may be a cut one
 PAGE: Final = 100  # activities a page
 _DAY: Final = timedelta(days=1)
@@ -68,9 +69,13 @@ class AlpacaAdapter(AlpacaJournals):
 
     def get_journal(self, journal_id: str) -> CashJournal:
         """One journal. Raises: NotFound, ProviderUnavailable, UnexpectedAnswer, Misconfigured."""
+        return self.read_journal(journal_id, wire.load_journal)
+
+    def read_journal(self, journal_id: str, load: Callable[[Any], Loaded]) -> Loaded:
+        """As `get_journal`, read by `load`."""
         self._check(journal_id)
         request = Request(operation="alpaca.get_journal", method="GET", path=f"/v1/journals/{journal_id}")
-        return self._client.call(request, wire.load_journal)
+        return self._client.call(request, load)
 
     def find_journals(self, reference: str, *, since: datetime, to_account: str) -> Sequence[CashJournal]:
         """All journals with that description from the day before `since`, oldest first, listing walked to its end."""

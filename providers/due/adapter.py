@@ -1,8 +1,8 @@
 """Due, as flows and polls ask for it. Read only: a virtual account converts by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from funding.errors import NotFound, ProviderError, ProviderRejected
 from funding.ports import DueTransfers, Transfer
@@ -10,6 +10,7 @@ from providers.due import wire
 from providers.fields import Fields, is_id, objects
 from providers.http import ProviderClient, Request
 
+Loaded = TypeVar("Loaded")
 PAGE: Final = 100  # rows a listing is asked for
 
 
@@ -35,6 +36,27 @@ class DueAdapter(DueTransfers):
     def show_transfer(self, transfer_id: str, *, account: str) -> dict[str, Any]:
         """As `get_transfer`, but the parts of it that a reading keeps, as Due wrote them."""
         return self._client.call(self._one(transfer_id, account), wire.kept)
+
+    def read_transfer(self, transfer_id: str, *, account: str, load: Callable[[Any], Loaded]) -> Loaded:
+        """As `get_transfer`, read by `load`."""
+        return self._client.call(self._one(transfer_id, account), load)
+
+    def list_accounts(self) -> list[str]:
+        """Ids of every account of the firm, nothing else of them. Raises: as any read."""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            request = Request(
+                operation="due.list_accounts",
+                method="GET",
+                path="/v1/accounts",
+                params=None if cursor is None else {"next": cursor},
+            )
+            page = self._client.call(request, DuePage)
+            found += [Fields(one).id("id") for one in objects(page.items)]
+            if page.next is None or page.next == cursor:
+                return found
+            cursor = page.next
 
     def list_transfers(self, *, account: str, since: datetime, cursor: str | None) -> "DuePage":
         """One page of an account's transfers, oldest first; what the date filters on is not documented."""

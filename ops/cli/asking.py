@@ -1,0 +1,59 @@
+"""How a command asks a provider: by the settings in force, through the fleet's one gate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from db import receiver_keys, sessions
+from db.engine import UnitOfWork, unit_of_work
+from db.gates import GateRows
+from ops.cli.reach import NothingNamed, database, environment
+from ops.configured import providers_config
+from providers.registry import Providers, Surroundings, build
+from settings import Settings, SettingsError, load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A database and the providers that its settings configure."""
+
+    begin: UnitOfWork
+    settings: Settings
+    providers: Providers
+
+
+@contextmanager
+def asking(instance: str | None) -> Iterator[Asking]:
+    """Reach both, and let go of both at the end. Raises: CannotReach, NothingNamed."""
+    from dispatch import logs  # noqa: PLC0415 -- slow to import: for commands that ask only
+
+    logs.configure("error")  # on stderr: what waits and why is told by the command itself
+    found = environment(instance)
+    try:
+        settings = load(found)
+    except SettingsError as error:
+        raise NothingNamed(str(error)) from error
+    with database(found) as engine:
+        begin = unit_of_work(engine)
+
+        def live() -> int:
+            with begin() as connection:
+                return sessions.live(connection)
+
+        def used(provider: str, fingerprint: str) -> None:
+            with begin() as connection:
+                receiver_keys.note_used(connection, {(provider, fingerprint)})
+
+        around = Surroundings(gate_store=GateRows(begin), live_sessions=live, key_used=used)
+        providers = build(providers_config(settings), around)
+        try:
+            yield Asking(begin=begin, settings=settings, providers=providers)
+        finally:
+            providers.close()
+
+
+def not_configured(provider: str) -> click.UsageError:
+    """What to say of a provider without credentials."""
+    return click.UsageError(f"{provider} has no credentials here: set {provider.upper()}_BASE_URL and its keys")
