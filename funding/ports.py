@@ -77,11 +77,16 @@ class JournalStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalOrder:
-    """Cash to be moved from the firm's account to a customer's. `reference` is ours: it travels as the description."""
+    """Cash to be moved from the firm's account to a customer's.
+
+    `reference` is ours and travels as the description's first word; `subject`, if any, follows it, so that a person
+    there tells equal amounts apart.
+    """
 
     to_account: str
     amount: Money
     reference: str
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +133,11 @@ class AlpacaJournals(Protocol):
         """One journal. Raises: NotFound, ProviderUnavailable, UnexpectedAnswer, Misconfigured."""
         ...
 
-    def find_journals(self, reference: str, *, since: datetime, to_account: str) -> Sequence[CashJournal]:
-        """All journals with that description from the day before `since`, oldest first, listing walked to its end."""
+    def find_journals(self, reference: str, *, since: datetime, to_account: str | None) -> Sequence[CashJournal]:
+        """All journals with that reference from the day before `since`, oldest first, listing walked to its end.
+
+        `to_account` None: to any account.
+        """
         ...
 
     def get_balances(self, account: str) -> BrokerageBalances:

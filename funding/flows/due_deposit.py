@@ -151,7 +151,8 @@ def fund_brokerage(flow: Snapshot, call: Call) -> Outcome:
     transfer = call.due.get_transfer(checks.transfer_id(flow), account=flow.data["account"])
     amount = checks.amount_to_fund(transfer, flow)
     customer, account = checks.receiver(flow, amount)
-    order = JournalOrder(to_account=account, amount=amount, reference=str(flow.id))
+    order = JournalOrder(to_account=account, amount=amount, reference=str(flow.id), subject=transfer.id)
+    request = call.alpaca.journal_request(order)
     made_before = flow.intention("journal")
     if made_before is None or made_before.outcome == "refused":
         # Before the first sending only: an earlier call of ours may be what made the cash short.
@@ -162,11 +163,14 @@ def fund_brokerage(flow: Snapshot, call: Call) -> Outcome:
         journal = call.create(
             "journal",
             provider="alpaca",
-            request=call.alpaca.journal_request(order),
+            request=request,
             send=lambda request, key: call.alpaca.create_journal(request, key=key),
             look_up=lambda: checks.standing(
                 call.alpaca.find_journals(
-                    order.reference, since=min(flow.created_at, transfer.created_at), to_account=account
+                    order.reference,
+                    since=min(flow.created_at, transfer.created_at),
+                    # The account linked now need not be the one that an earlier call named.
+                    to_account=account if made_before is not None and made_before.request == request else None,
                 ),
                 flow,
             ),

@@ -77,12 +77,15 @@ class AlpacaAdapter(AlpacaJournals):
         request = Request(operation="alpaca.get_journal", method="GET", path=f"/v1/journals/{journal_id}")
         return self._client.call(request, load)
 
-    def find_journals(self, reference: str, *, since: datetime, to_account: str) -> Sequence[CashJournal]:
-        """All journals with that description from the day before `since`, oldest first, listing walked to its end."""
+    def find_journals(self, reference: str, *, since: datetime, to_account: str | None) -> Sequence[CashJournal]:
+        """All journals with that reference from the day before `since`, oldest first, listing walked to its end.
+
+        `to_account` None: to any account.
+        """
         first = since.astimezone(UTC).date() - _DAY
         shown = self.list_journals(first, self.today(), to_account=to_account)
         try:
-            return [wire.load_journal(one) for one in shown if one.get("description") == reference]
+            return [wire.load_journal(one) for one in shown if wire.reference_of(one) == reference]
         except WrongShape as error:
             raise UnexpectedAnswer(f"a journal in a shape we do not know: {error}", provider="alpaca") from error
 

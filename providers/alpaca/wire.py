@@ -38,9 +38,14 @@ def dump_order(order: JournalOrder, *, firm_account: str) -> str:
         "to_account": order.to_account,
         "amount": order.amount.text(),
         "currency": USD,
-        "description": order.reference,
+        "description": f"{order.reference} {order.subject}".strip(),
     }
     return json.dumps(body, separators=(",", ":"))
+
+
+def reference_of(journal: Mapping[str, Any]) -> str:
+    """Our reference in a journal's description: its first word, whatever was written behind it."""
+    return str(journal.get("description") or "").partition(" ")[0]
 
 
 def load_journal(value: Any) -> CashJournal:

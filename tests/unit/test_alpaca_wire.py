@@ -40,11 +40,11 @@ BALANCES: dict[str, Any] = {
 class TestDumpOrder:
     def test_is_the_same_bytes_each_time(self) -> None:
         """A retry under the same key with other bytes is refused."""
-        order = JournalOrder(to_account="3c2a", amount=Money(249_20, "USD"), reference="flow_1")
+        order = JournalOrder(to_account="3c2a", amount=Money(249_20, "USD"), reference="flow_1", subject="tf_1")
         text = wire.dump_order(order, firm_account="9f0d")
         assert text == (
             '{"entry_type":"JNLC","from_account":"9f0d","to_account":"3c2a","amount":"249.20",'
-            '"currency":"USD","description":"flow_1"}'
+            '"currency":"USD","description":"flow_1 tf_1"}'
         )
 
     @pytest.mark.parametrize("amount", [Money(1, "USDC"), Money(0, "USD"), Money(-5, "USD")])
