@@ -1,8 +1,10 @@
-"""Virtual time: the database, the sandbox and every worker read it, and nothing sleeps."""
+"""Virtual time and drawn ids: the database, the sandbox and every worker read them, and nothing sleeps."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
@@ -47,8 +49,7 @@ def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> Unit
 
     @contextmanager
     def begin() -> Iterator[Connection]:
-        with engine.connect() as connection, connection.begin() as transaction:
-            connection.execute(text("SELECT set_config('rampkeeper.now', :now, true)"), {"now": clock.now.isoformat()})
+        with engine.connect() as connection, _told(connection, clock.now), connection.begin() as transaction:
             yield connection
             if not transaction.is_active:
                 return
@@ -60,3 +61,23 @@ def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> Unit
                 raise OperationalError("COMMIT", {}, cut, connection_invalidated=True) from cut
 
     return begin
+
+
+@contextmanager
+def _told(connection: Connection, now: datetime) -> Iterator[None]:
+    """Tell the server's session what time it is, unless it knows: it keeps it between the transactions of a moment."""
+    if connection.info.get("now") != now:
+        connection.execute(text("SELECT set_config('rampkeeper.now', :now, false)"), {"now": now.isoformat()})
+        connection.commit()
+        connection.info["now"] = now
+    yield
+
+
+@contextmanager
+def drawn_ids(seed: int) -> Iterator[None]:
+    """Within the block the product's random ids are drawn from the seed, so that it plays the same way every time."""
+    draw = random.Random(f"{seed}:ids")
+    with (
+        mock.patch("os.urandom", draw.randbytes),
+    ):
+        yield

@@ -3,63 +3,35 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import due_work, inbox, lost_claims
+from db import inbox
 from db.inbox import Arrival
-from funding.errors import ProviderError
 from funding.flows.table import FLOWS
 from sandbox.alpaca.app import create_alpaca_app
 from sandbox.due.app import create_due_app
 from sandbox.world import World
 from tests.simulation.clock import Clock, Crash, CutOff, moved_unit_of_work
+from tests.simulation.heard import Heard
+from tests.simulation.leader import SimulatedLeader
+from tests.simulation.people import People
+from tests.simulation.plan import Plan
 from tests.simulation.wires import SandboxWire
-from tests.simulation.worker import Heard, SimulatedWorker
+from tests.simulation.worker import POLLED_EVERY, SimulatedWorker
+from workers.session import BEAT_S
 
-PATHS = (
-    (("awaiting_funds", "funds_received", "approved", "payment_submitted", "payment_processed"), 8),
-    (("funds_received", "payment_processed"), 4),
-    (("funds_received", "manual_review", "approved", "payment_processed"), 2),
-    (("funds_received", "manual_review", "refund_submitted", "refund_processed"), 1),
-    (("funds_received", "approved", "failed"), 1),
-    (("funds_received", "manual_review", "canceled"), 1),
-)
-DEAD_AFTER_S = 8
-DEEPEST = 2  # processes standing still at once
-FAULTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("webhook_dropped", "due", {}),
-    ("webhook_doubled", "due", {}),
-    ("webhook_late", "due", {"seconds": 40.0}),
-    ("webhook_reordered", "due", {}),
-    ("reply_lost", "*", {}),
-    ("slow_reply", "*", {"seconds": 6.0}),
-    ("hanging_socket", "*", {"seconds": 30.0}),
-    ("reset_before", "*", {}),
-    ("throttled", "*", {}),
-    ("throttled_bare", "*", {}),
-    ("server_error", "*", {}),
-    ("server_error_after", "*", {}),
-    ("stale_read", "*", {}),
-)
+DEEPEST: Final = 2  # processes standing still at once
+READINGS: Final = 4  # of the beats, within
+SILENT: Final = timedelta(seconds=8.4)  # which is longer than a worker may be silent
+QUIET_ROUNDS: Final = 150
+CLAIM_LASTS: Final = timedelta(seconds=30)  # after that the leader frees also what a living worker holds
+STREAM: Final = "/v2/events/journals/status"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How rough a history is. Probabilities; `crash` and the rest are per boundary crossed."""
-
-    deposits: int = 3
-    rounds: int = 60
-    fault: float = 0.15
-    faults: int = 4
-    crash: float = 0.02
-    cut_off: float = 0.01
-    pause: float = 0.02
-    hear: float = 0.7
-    repeat: float = 0.2
+Actor = SimulatedWorker | SimulatedLeader
 
 
 @dataclass(slots=True)
@@ -79,7 +51,6 @@ class History:
     """Plays one seed against one database, which must be empty."""
 
     def __init__(self, engine: Engine, seed: int, plan: Plan) -> None:
-        self.seed = seed
         self.plan = plan
         self.draw = random.Random(seed)
         self.clock = Clock()
@@ -88,52 +59,77 @@ class History:
         self.world = World(
             seed=seed,
             clock=self.clock,
-            config={"due_webhook_url": "http://door.test/webhooks/due", "firm_cash": "1000000"},
+            config={
+                "due_webhook_url": "http://door.test/webhooks/due",
+                "firm_cash": "1000000",
+                "journal_queue_seconds": 2.0,
+                "journal_clearing_seconds": 3.0,
+            },
         )
         self.engine = engine
         self.quiet = moved_unit_of_work(engine, self.clock, lambda _: None)
         self.wires = {
             "due": SandboxWire(create_due_app(self.world), self.clock, self.boundary),
-            "alpaca": SandboxWire(create_alpaca_app(self.world), self.clock, self.boundary),
+            "alpaca": SandboxWire(create_alpaca_app(self.world), self.clock, self.boundary, self._spoil),
         }
         self.heard = Heard()
         self.workers: list[SimulatedWorker] = []
         self.depth = 0
-        self.acting: list[SimulatedWorker] = []
-        self.accounts: dict[str, str] = {}
+        self.acting: list[Actor] = []
+        self.known_dead: set[object] = set()
+        self.frames_heard = 0  # when it was quiet
+        self.people = People(self.world, self.quiet, wake=self.heard, draw=self.draw, tell=self._tell)
 
     def play(self) -> None:
-        """Everything rough, then everything quiet."""
-        self._people()
+        """Everything rough, then everything quiet and mended."""
+        for number in range(3):
+            self.people.arrive(number, known=number < 2)
         self._workers()
-        for name, provider, more in self.draw.sample(FAULTS, self.plan.faults):
+        self.leader = self._new_leader()
+        for name, provider, more in self.draw.sample(self.plan.menu, self.plan.faults):
             self.world.faults.set(name, provider=provider, probability=self.plan.fault, **more)
-            self.story.tell(0, f"fault {name} at {provider} with {self.plan.fault}")
+            self._tell(f"fault {name} at {provider} with {self.plan.fault}")
         for _ in range(self.plan.deposits):
             self._deposit()
         for _ in range(self.plan.rounds):
             self.round()
         self.rough = False
         self.world.faults.clear()
-        self.story.tell(self.clock.monotonic(), "quiet from here")
+        self._tell("quiet from here")
+        self.people.relent()
         self._until_still()
+        self.people.replay_all()
+        self._until_still()
+        for later in (POLLED_EVERY, timedelta(hours=2)):  # what only a poll finds, and a first look at what rests
+            self.pass_time(later)
+            self._until_still()
         for worker in self.workers:
             worker.close()
 
     def round(self) -> None:
         """Some time passes and one or two things happen."""
         self.pass_time(timedelta(seconds=self.draw.choice((0.2, 1.0, 3.0, 8.0, 20.0, 75.0))))
-        self.draw.choice((self._dispatch, self._hear, self._hear, self._webhooks, self._poll))()
+        if self.draw.random() < self.plan.people:
+            self.people.act()
+        self.draw.choice((self._dispatch, self._dispatch, self._hear, self._hear, self._webhooks, self._listen))()
 
     def pass_time(self, by: timedelta) -> None:
         """Virtual time moves: workers that are well beat, the leader frees what the others held."""
-        self.clock.advance(by)
+        until = self.clock.now + by
+        silent = {worker.session.id for worker in self.workers if not worker.alive or worker.frozen} - self.known_dead
+        if silent and by >= timedelta(seconds=8):
+            step = min(SILENT, by) / (READINGS - 1)
+            self.clock.now = until - step * (READINGS - 1)
+            for _ in range(READINGS - 1):
+                self._beat()
+                self._as_leader("sweep", SimulatedLeader.sweep)
+                self.clock.advance(step)
+            self.known_dead |= silent
+        self.clock.now = max(self.clock.now, until)
         self.world.tick()
-        for worker in self.workers:
-            if worker.alive and not worker.frozen:
-                worker.session.beat()
-        if by >= timedelta(seconds=8):
-            self._sweep()
+        self._beat()
+        if silent or by >= CLAIM_LASTS:
+            self._as_leader("sweep", SimulatedLeader.sweep)
 
     def boundary(self, name: str) -> None:
         """Called at every boundary of claim, call and record; here the process may die, lose its commit or stall."""
@@ -141,10 +137,10 @@ class History:
             return
         luck = self.draw.random()
         if luck < self.plan.crash:
-            self.story.tell(self.clock.monotonic(), f"  crash at {name}")
+            self._tell(f"  crash at {name}")
             raise Crash(name)
         if luck < self.plan.crash + self.plan.cut_off and name.startswith("commit"):
-            self.story.tell(self.clock.monotonic(), f"  connection cut at {name}")
+            self._tell(f"  connection cut at {name}")
             raise CutOff(name)
         if luck > 1 - self.plan.pause and self.depth < DEEPEST and name != "commit":  # there it would hold row locks
             self._stall(name)
@@ -154,7 +150,7 @@ class History:
         if not self.acting:
             return
         stalled = self.acting[-1]
-        self.story.tell(self.clock.monotonic(), f"  stall at {name}")
+        self._tell(f"  stall at {name}")
         self.depth += 1
         stalled.frozen = True
         try:
@@ -163,30 +159,17 @@ class History:
         finally:
             stalled.frozen = False
             self.depth -= 1
-        self.story.tell(self.clock.monotonic(), f"  goes on at {name}")
+        self._tell(f"  goes on at {name}")
 
-    def _people(self) -> None:
-        firm = self.world.due.add_account(name="Firm")
-        recipient = self.world.due.add_recipient(firm.id, firm=True)
-        with self.quiet() as connection:
-            for number in range(2):
-                customer = f"cus_{number}"
-                account = self.world.due.add_account(name=customer)
-                virtual = self.world.due.add_virtual_account(account.id, recipient.id)
-                brokerage = self.world.alpaca.add_account()
-                self.accounts[virtual.id] = brokerage
-                connection.execute(text("INSERT INTO customers (id, level) VALUES (:id, 2)"), {"id": customer})
-                for provider, kind, external in (
-                    ("due", "virtual_account", virtual.id),
-                    ("alpaca", "brokerage_account", brokerage),
-                ):
-                    connection.execute(
-                        text("""
-                            INSERT INTO customer_links (provider, kind, external_id, customer_id)
-                            VALUES (:p, :k, :e, :c)
-                        """),
-                        {"p": provider, "k": kind, "e": external, "c": customer},
-                    )
+    def _tell(self, what: str) -> None:
+        self.story.tell(self.clock.monotonic(), what)
+
+    def _beat(self) -> None:
+        for worker in self.workers:
+            if worker.alive and not worker.frozen and self.clock.monotonic() - worker.session._beat_at >= BEAT_S:
+                worker.session.beat()
+
+    # The processes ---------------------------------------------------------------------------------------------------
 
     def _workers(self) -> None:
         while sum(worker.alive for worker in self.workers) < 2:
@@ -204,53 +187,102 @@ class History:
                 )
             )
 
-    def _deposit(self) -> None:
-        virtual = self.draw.choice(sorted(self.accounts))
-        paths, weights = zip(*PATHS, strict=True)
-        path = self.draw.choices(paths, weights)[0]
-        amount = f"{self.draw.randint(2, 5000)}.{self.draw.randint(0, 99):02d}"
-        transfer = self.world.due.deposit(
-            virtual, amount, path, self.draw.choice((0.5, 5.0, 30.0)), expects_account=self.accounts[virtual]
+    def _new_leader(self) -> SimulatedLeader:
+        alpaca = self.workers[0].providers.alpaca
+        if alpaca is None:
+            raise RuntimeError("Alpaca is configured for every worker")
+        return SimulatedLeader(
+            moved_unit_of_work(self.engine, self.clock, self.boundary),
+            self.clock,
+            connect=alpaca.journal_stream,
+            polls=self.plan.polls,
+            wake=self.heard,
+            draw=self.draw,
         )
-        self.story.tell(0, f"deposit {transfer} of {amount} by {path[-1]}")
 
     def _as_worker(self, what: str, act: Callable[[SimulatedWorker], None]) -> None:
-        """Let one worker that is free do something; a crash ends it and another takes its place later."""
+        """Let one worker that is free do something; a crash ends it and another takes its place."""
         free = [worker for worker in self.workers if worker.alive and not worker.frozen]
         if not free:
             return
         worker = self.draw.choice(free)
-        self.acting.append(worker)
-        try:
-            act(worker)
-        except SQLAlchemyError:
-            self.story.tell(self.clock.monotonic(), f"{what} lost its connection")  # an actor contains it: still due
-        except Crash:
-            worker.alive = False
-            self.story.tell(self.clock.monotonic(), f"worker died in {what}")
+        if not self._survives(worker, what, lambda: act(worker)):
             self._workers()
+
+    def _as_leader(self, what: str, act: Callable[[SimulatedLeader], None]) -> None:
+        """The same for the clock process: its successor waits for the lease to run out."""
+        leader = self.leader
+        if not leader.frozen and not self._survives(leader, what, lambda: act(leader)):
+            self.leader = self._new_leader()
+
+    def _survives(self, actor: Actor, what: str, act: Callable[[], None]) -> bool:
+        self.acting.append(actor)
+        try:
+            act()
+        except SQLAlchemyError:
+            self._tell(f"{what} lost its connection")  # the process contains it: what it was at is still due
+        except Crash:
+            actor.alive = False
+            self._tell(f"a process died in {what}")
         finally:
             self.acting.pop()
+        return actor.alive
+
+    # What happens ----------------------------------------------------------------------------------------------------
+
+    def _deposit(self) -> None:
+        strange = self.draw.random() < self.plan.strangers
+        person = self.draw.choice(self.people.strangers if strange else self.people.known)
+        paths, weights = zip(*self.plan.paths, strict=True)
+        path = self.draw.choices(paths, weights)[0]
+        amount = f"{self.draw.randint(2, 5000)}.{self.draw.randint(0, 99):02d}"
+        transfer = self.world.due.deposit(
+            person.virtual_account,
+            amount,
+            path,
+            self.draw.choice((0.5, 5.0, 30.0)),
+            expects_account=person.brokerage,
+        )
+        self._tell(f"deposit {transfer} of {amount} for {person.name} by {path[-1]}")
 
     def _hear(self) -> None:
-        hints, self.heard.flow_hints = self.heard.flow_hints, []
-        events, self.heard.event_hints = self.heard.event_hints, []
-        self.draw.shuffle(hints)
-        if events and self.draw.random() < self.plan.hear:
-            self._as_worker("ingest", lambda worker: worker.ingest.handle(events))
-        for flow, kind, state in hints:
+        hints = self.heard.take()
+        self.draw.shuffle(hints.flows)
+        if hints.events and self._is_heard():
+            self._as_worker("ingest", lambda worker: worker.ingest.handle(hints.events))
+        for job, slot in hints.ticks:
+            if self._is_heard():
+                self._as_worker(job, lambda worker, job=job, slot=slot: worker.polls.run_tick(job, slot))  # type: ignore[misc]
+        for look in hints.looks:
+            if self._is_heard():
+                self._as_worker("look", lambda worker, look=look: worker.polls.run_look(*look))  # type: ignore[misc]
+        for flow, kind, state in hints.flows:
             step = FLOWS[kind].step_of(state)
-            if step is None or self.draw.random() > self.plan.hear:
+            if step is None or not self._is_heard():
                 continue
             times = 2 if self.draw.random() < self.plan.repeat else 1
             for _ in range(times):
                 self._as_worker(step.name, lambda worker, step=step, flow=flow: worker.runner.run(step, flow))  # type: ignore[misc]
 
+    def _is_heard(self) -> bool:
+        return not self.rough or self.draw.random() < self.plan.hear
+
     def _dispatch(self) -> None:
-        with self.quiet() as connection:
-            self.heard.event_hints += due_work.events(connection, limit=100)
-            self.heard.flow_hints += due_work.flows(connection, limit=100)
+        self._as_leader("dispatch", SimulatedLeader.announce)
         self._hear()
+
+    def _listen(self) -> None:
+        if self.plan.stream:
+            self._as_leader("stream", SimulatedLeader.listen)
+
+    def _spoil(self, path: str, body: bytes) -> bytes:
+        """Frames of the stream come doubled, in another order, or not at all."""
+        if not self.rough or not path.startswith(STREAM):
+            return body
+        frames = [frame for frame in body.split(b"\n\n") if frame for _ in range(self.draw.choice((1, 1, 1, 2, 0)))]
+        if self.draw.random() < self.plan.repeat:
+            self.draw.shuffle(frames)
+        return b"".join(frame + b"\n\n" for frame in frames)
 
     def _webhooks(self) -> None:
         arrivals = []
@@ -263,66 +295,40 @@ class History:
         if arrivals:
             with self.quiet() as connection:
                 stored = inbox.insert_events(connection, arrivals)
-            self.heard.event_hints += [one.id for one in stored]
+            self.heard.events([one.id for one in stored])
 
-    def _poll(self) -> None:
-        """What the clock's polls do: read every deposit of every account, and enter what is new by the one door."""
-        worker = next((w for w in self.workers if w.alive and not w.frozen), None)
-        if worker is None or worker.providers.due is None:
-            return
-        for account in sorted({t.owner_id for t in self.world.due.transfers.values()}):
-            listing = worker.providers.due.transfers_of(account)
-            rough, self.rough = self.rough, False
-            try:
-                findings = listing.page(since=self.clock.now - timedelta(days=30), cursor=None).findings
-            except ProviderError:
-                continue
-            finally:
-                self.rough = rough
-            arrivals = [
-                Arrival(
-                    provider="due",
-                    event_id=f"poll:{f.kind}:{f.id}:{f.digest_of}",
-                    route="poll",
-                    type=None,
-                    source="poll",
-                    body=f.body,
-                )
-                for f in findings
-            ]
-            with self.quiet() as connection:
-                stored = inbox.insert_events(connection, arrivals)
-            self.heard.event_hints += [one.id for one in stored if not one.duplicate]
-
-    def _sweep(self) -> None:
-        """The leader: sessions that did not beat for eight seconds are dead, their claims anyone's."""
-        silent = [w.session.id for w in self.workers if not w.alive or self._quiet_for(w) >= DEAD_AFTER_S]
-        with self.quiet() as connection:
-            connection.execute(
-                text("UPDATE worker_sessions SET dead_at = rk_now() WHERE id = ANY(:ids) AND dead_at IS NULL"),
-                {"ids": silent},
-            )
-            connection.execute(lost_claims._FREE)
-
-    def _quiet_for(self, worker: SimulatedWorker) -> float:
-        return self.clock.monotonic() - worker.session._beat_at
+    # Quiet -----------------------------------------------------------------------------------------------------------
 
     def _until_still(self) -> None:
-        """Hours pass without a fault, until every flow is over, resting or parked."""
-        for number in range(400):
-            self.pass_time(timedelta(seconds=20 if number < 100 else 300))
-            if number % 10 == 0:
-                self._poll()
+        """Time jumps from one moment to the next that matters, until nothing is left to do."""
+        for _ in range(QUIET_ROUNDS):
             self._webhooks()
+            if (frames := len(self.world.alpaca.journal_events.frames)) != self.frames_heard:
+                self.frames_heard = frames
+                self._listen()
             self._dispatch()
-            self._hear()
-            if number % 10 == 9 and self._still():
+            if self.heard.hints:
+                continue
+            upcoming = self._next_moment()
+            if upcoming is None:
                 return
+            # What is due and yet not done is claimed by somebody gone, or its provider is left alone for a while.
+            wait = upcoming - self.clock.now
+            self.pass_time(wait if wait > timedelta(0) else timedelta(seconds=20))
+        self._tell("it never comes to rest")
 
-    def _still(self) -> bool:
+    def _next_moment(self) -> datetime | None:
+        """When there is next something to do, apart from the timetable and from watching what rests."""
         with self.quiet() as connection:
-            moving = connection.execute(
-                text("SELECT count(*) FROM flows WHERE status = 'open' AND parked_at IS NULL")
+            ours = connection.execute(
+                text("""
+                    SELECT least((SELECT min(due_at) FROM flows
+                                   WHERE status <> 'closed' AND (status = 'open' AND parked_at IS NULL
+                                                                 OR due_at < rk_now() + interval '2 minutes')),
+                                 (SELECT min(coalesce(claimed_at, rk_now())) FROM flows WHERE attempt_id IS NOT NULL),
+                                 (SELECT min(due_at) FROM inbox_events WHERE state = 'received'),
+                                 (SELECT min(due_at) FROM looks))
+                """)
             ).scalar_one()
-            waiting = inbox.count_by_state(connection).get("received", 0)
-        return not moving and not waiting and not self.world.due_deliveries()
+        moments = [moment for moment in (ours, self.world.next_happening()) if moment is not None]
+        return min(moments, default=None)

@@ -1,11 +1,33 @@
 """What must be true at the end of every history, read from the database and from the sandbox's own books."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, text
 
+from db import invariants
+from db.engine import UnitOfWork
 from sandbox.world import World
+
+# A flow parked with an unknown outcome may have its journal: it says so, and a replay finds it. An abandoned one stays
+# as it was, and a person settles the rest.
+_LEFT = text("""
+    SELECT id::text FROM flows
+     WHERE parked_at IS NOT NULL OR (status = 'closed' AND state NOT IN ('returned', 'failed', 'broker_funded'))
+""")
+_BOOKED = text("""
+    SELECT split_part(e.cause, '/', 3) AS journal, sum(p.amount)::bigint AS cents
+      FROM journal_entries e JOIN postings p ON p.entry_id = e.id JOIN ledger_accounts a ON a.id = p.account_id
+     WHERE e.cause LIKE 'alpaca/journal/%' AND a.name = 'alpaca:custody' AND p.layer = 'posted' GROUP BY 1
+""")
+_HELD = text("""
+    SELECT coalesce(sum(p.amount), 0)::bigint FROM postings p JOIN ledger_accounts a ON a.id = p.account_id
+     WHERE a.name = 'alpaca:clearing' AND p.layer = 'posted'
+""")
+_UNEXPLAINED = text("""
+    SELECT f.id, f.state FROM flows f WHERE f.parked_at IS NOT NULL AND NOT EXISTS (
+      SELECT FROM dead_letters d WHERE d.flow_id = f.id AND d.status IN ('open', 'replaying') AND d.message <> '')
+""")
 
 
 def untrue(engine: Engine, world: World) -> list[str]:
@@ -20,16 +42,35 @@ def untrue(engine: Engine, world: World) -> list[str]:
         ]
 
 
+def untrue_at_the_end(engine: Engine, world: World, begin: UnitOfWork) -> list[str]:
+    """The same, and what only holds once every poll has walked: journal by journal, to the firm's last cent.
+
+    `begin` opens transactions at the history's own time.
+    """
+    with begin() as connection:
+        return [
+            *untrue(engine, world),
+            *(
+                f"invariant: {found.subject}: {found.ours}, {found.theirs}"
+                for found in invariants.violations(connection)
+            ),
+            *(f"flow {row.id} is parked in {row.state} without a letter" for row in connection.execute(_UNEXPLAINED)),
+            *_journals(connection, world),
+        ]
+
+
 def _deposits(connection: Connection, world: World) -> Iterator[str]:
     flows = {
         row.external_id: row
         for row in connection.execute(
             text("""
-                SELECT r.external_id, f.state, f.status, f.parked_reason FROM flow_references r
+                SELECT r.external_id, f.id::text AS id, f.state, f.status, f.parked_reason
+                  FROM flow_references r
                   JOIN flows f ON f.id = r.flow_id WHERE r.provider = 'due' AND r.kind = 'transfer'
             """)
         )
     }
+    left = set(connection.execute(_LEFT).scalars())
     for transfer in world.due.transfers.values():
         if not transfer.received:
             continue
@@ -38,7 +79,7 @@ def _deposits(connection: Connection, world: World) -> Iterator[str]:
             yield f"deposit {transfer.id} ({transfer.status}) has no flow"
         elif flow.status == "open" and flow.parked_reason is None:
             yield f"deposit {transfer.id} ({transfer.status}) is neither finished nor parked: {flow.state}"
-        elif flow.parked_reason is None:
+        elif flow.id not in left:
             expected = {"payment_processed": "broker_funded", "failed": "failed"}.get(transfer.status, "returned")
             if flow.state != expected:
                 yield f"deposit {transfer.id} is {transfer.status} at Due and {flow.state} here"
@@ -46,12 +87,12 @@ def _deposits(connection: Connection, world: World) -> Iterator[str]:
 
 def _effects(connection: Connection, world: World) -> Iterator[str]:
     summary = world.effects.summary()
-    parked = connection.execute(text("SELECT count(*) FROM flows WHERE parked_at IS NOT NULL")).scalar_one()
+    left = len(connection.execute(_LEFT).all())
     if summary["duplicates"]:
         yield f"{summary['duplicates']} journals were made twice"
     if summary["unexpected"]:
         yield f"journals nobody asked for: {summary['unexpected']}"
-    if len(summary["missing"]) > parked:
+    if len(summary["missing"]) > left:
         yield f"journals that were never made: {summary['missing']}"
     funded = connection.execute(text("SELECT count(*) FROM flows WHERE state = 'broker_funded'")).scalar_one()
     if funded > summary["made"]:
@@ -90,13 +131,30 @@ def _clearing(connection: Connection, world: World) -> Iterator[str]:
     at_due = Decimal(world.due.balances().get("USDC", "0")) * 10**6
     if held.get("due:clearing", Decimal(0)) != at_due:
         yield f"Due holds {at_due} millionths of USDC, our clearing account says {held.get('due:clearing', 0)}"
-    # A flow parked with an unknown outcome may have its journal: it says so, and a replay finds it.
-    parked = set(connection.execute(text("SELECT id::text FROM flows WHERE parked_at IS NOT NULL")).scalars())
-    journals = world.alpaca.journals.by_id.values()
-    executed = [j for j in journals if j.status == "executed" and j.description not in parked]
-    at_alpaca = sum((journal.amount for journal in executed), Decimal(0)) * 100
-    if held.get("alpaca:custody", Decimal(0)) != at_alpaca:
-        yield f"customers hold {at_alpaca} cents at Alpaca, our custody account says {held.get('alpaca:custody', 0)}"
+    booked = _booked(connection)
+    if sum(booked.values()) != held.get("alpaca:custody", Decimal(0)):
+        yield "our custody account holds what no journal brought"
+    left = set(connection.execute(_LEFT).scalars())
+    for journal in world.alpaca.journals.by_id.values():
+        there = int(journal.amount * 100) if journal.status == "executed" else 0
+        if booked.get(journal.id, 0) != there and journal.description.partition(" ")[0] not in left:
+            yield f"journal {journal.id} is of {there} cents at Alpaca, of {booked.get(journal.id, 0)} here"
+
+
+def _booked(connection: Connection) -> Mapping[str, int]:
+    """What our books say that each journal brought to customers, in cents."""
+    return {row.journal: row.cents for row in connection.execute(_BOOKED)}
+
+
+def _journals(connection: Connection, world: World) -> Iterator[str]:
+    """The firm's cash, but for journals whose flow was left before it knew of them."""
+    booked = _booked(connection)
+    executed = [one for one in world.alpaca.journals.by_id.values() if one.status == "executed"]
+    unknown = sum(int(one.amount * 100) for one in executed) - sum(booked.values())
+    ours = connection.execute(_HELD).scalar_one()
+    theirs = int(world.alpaca.ledger.account(world.alpaca.firm_account_id).cash * 100)
+    if ours != theirs + unknown:
+        yield f"the firm has {theirs} cents at Alpaca, our clearing account says {ours} with {unknown} not known here"
 
 
 def _claims(connection: Connection) -> Iterator[str]:

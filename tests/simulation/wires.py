@@ -1,7 +1,7 @@
 """The providers' sockets, replaced: requests go to the sandbox's app, faults are acted out in virtual time."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +13,15 @@ from sandbox.inprocess import call
 from tests.simulation.clock import Boundary, Clock
 
 DEADLINE = timedelta(seconds=20)
+Spoil = Callable[[str, bytes], bytes]  # (path, body) to the body that arrives
 
 
 class SandboxWire(BaseAdapter):
     """Answers a provider's requests out of the sandbox, in this process."""
 
-    def __init__(self, app: Any, clock: Clock, boundary: Boundary) -> None:
+    def __init__(self, app: Any, clock: Clock, boundary: Boundary, spoil: Spoil = lambda _path, body: body) -> None:
         super().__init__()
+        self._spoil = spoil
         self._app = app
         self._clock = clock
         self._boundary = boundary
@@ -47,7 +49,7 @@ class SandboxWire(BaseAdapter):
         if reply.fault is not None:
             self._act_out(reply.fault.kind, timedelta(seconds=reply.fault.seconds))
         raw = HTTPResponse(
-            body=io.BytesIO(reply.body),
+            body=io.BytesIO(self._spoil(request.path_url, reply.body)),
             headers=reply.headers,
             status=reply.status,
             preload_content=False,

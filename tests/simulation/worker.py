@@ -1,17 +1,15 @@
 """A worker of the simulation: the product's own runner and ingest, driven by hand."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
-from uuid import UUID
+from typing import Final
 
-from dramatiq.brokers.stub import StubBroker
 from requests.adapters import BaseAdapter
 from sqlalchemy import Engine
 
 from db.gates import GateRows
 from db.sealing import Sealer
-from dispatch.wake import Wake
 from funding.backoff import Backoff
 from funding.calls import Ports
 from funding.flows.table import FLOWS
@@ -25,34 +23,18 @@ from providers.registry import (
     build,
 )
 from tests.simulation.clock import Boundary, Clock, moved_unit_of_work
+from tests.simulation.heard import Heard
 from workers.doors import Doors
 from workers.ingest import Ingest
+from workers.listings import looks_of, polls_of
+from workers.polls import Polls
 from workers.recorder import Recorder
 from workers.runner import Runner
 from workers.session import Session
+from workers.walks import Walker
 
-RETRY = Backoff(first=timedelta(seconds=60), tries=3)
-
-
-class Heard(Wake):
-    """Keeps what would have been announced; the history decides what is heard, and when."""
-
-    def __init__(self) -> None:
-        super().__init__(StubBroker(), client=None)  # type: ignore[arg-type]  # never asked: all sending is replaced
-        self.flow_hints: list[tuple[UUID, str, str]] = []
-        self.event_hints: list[int] = []
-
-    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
-        self.flow_hints += items
-
-    def events(self, ids: Sequence[int]) -> None:
-        self.event_hints += ids
-
-    def notifications(self, ids: Sequence[UUID]) -> None:
-        pass
-
-    def looks(self, items: Sequence[tuple[str, str, str]]) -> None:
-        pass
+RETRY: Final = Backoff(first=timedelta(seconds=60), tries=3)
+POLLED_EVERY: Final = timedelta(minutes=5)
 
 
 class Unlimited:
@@ -99,6 +81,8 @@ class SimulatedWorker:
         for gate in self.providers.gates.values():
             gate._rate = Unlimited()
             gate._monotonic = clock.monotonic
+            gate._jitter = draw
+        doors = Doors(self.providers.gates)
         self.runner = Runner(
             begin=begin,
             flows=FLOWS,
@@ -106,10 +90,18 @@ class SimulatedWorker:
             session=self.session,
             recorder=Recorder(begin=begin, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
             wake=wake,
-            doors=Doors(self.providers.gates),
+            doors=doors,
             sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)),
         )
         self.ingest = Ingest(begin=begin, flows=FLOWS, interpreters=INTERPRETERS, sealer=Sealer(), wake=wake)
+        self.polls = Polls(
+            begin=begin,
+            walker=Walker(begin=begin, wake=wake, sealer=Sealer()),
+            doors=doors,
+            polls=polls_of(self.providers, POLLED_EVERY),
+            looks=looks_of(self.providers, begin),
+            chores={},
+        )
 
     def close(self) -> None:
         self.providers.close()

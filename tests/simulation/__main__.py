@@ -1,0 +1,33 @@
+"""Play one history again, as a failing test says: its story, then what is wrong at its end."""
+
+import argparse
+import sys
+
+from db.engine import make_engine
+from embedded.postgres import PostgresServer
+from migrations.run import upgrade
+from tests.simulation.plan import PLANS
+from tests.simulation.play import CONNECTIONS, told
+from tests.simulation.truth import untrue_at_the_end
+from tests.support.databases import Databases
+
+
+def main() -> int:
+    """Exit code 1 when the history ends badly."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--plan", choices=PLANS, default="rough")
+    chosen = parser.parse_args()
+    with PostgresServer() as server:
+        databases = Databases(server.url)
+        databases.make_template("simulation", upgrade)
+        engine = make_engine(databases.url_of("simulation"), pool=CONNECTIONS)
+        history = told(engine, chosen.seed, chosen.plan)
+        wrong = untrue_at_the_end(engine, history.world, history.quiet)
+        engine.dispose()
+    sys.stdout.write("\n".join([str(history.story), *(wrong or ["it ends well"]), ""]))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The clock process of the simulation: the product's own leadership, ticks, dispatcher, sweep and stream reader."""
+
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from db.clock import Lead, LostLead
+from db.engine import UnitOfWork
+from db.sealing import Sealer
+from db.streams import SetBack
+from dispatch.dispatcher import Dispatcher
+from funding.errors import ProviderError
+from scheduler import clock as product
+from scheduler.beats import Beats
+from scheduler.leader import Leadership
+from scheduler.metrics import ClockMetrics
+from scheduler.streams import ClosableStream, StreamReader
+from scheduler.timetable import timetable
+from tests.simulation.clock import Clock
+from tests.simulation.heard import Heard
+from tests.simulation.worker import POLLED_EVERY
+
+LASTS: Final = timedelta(seconds=60)  # the lease; a leader that dies is followed after that
+METRICS: Final = ClockMetrics()
+
+
+class SimulatedLeader:
+    """One clock process, driven by hand. `alive` turns false when it crashes; `frozen` while it stands still."""
+
+    def __init__(
+        self,
+        begin: UnitOfWork,
+        clock: Clock,
+        *,
+        connect: Callable[[], ClosableStream],
+        polls: bool,
+        wake: Heard,
+        draw: random.Random,
+    ) -> None:
+        self.alive = True
+        self.frozen = False
+        self._leadership = Leadership(begin, lasts=LASTS, monotonic=clock.monotonic)
+        self._clock = product.Clock(
+            begin,
+            leadership=self._leadership,
+            dispatcher=Dispatcher(begin, wake),
+            beats=Beats(begin, monotonic=clock.monotonic),
+            wake=wake,
+            timetable=[
+                slots
+                for slots in timetable(poll=POLLED_EVERY, providers={"due", "alpaca"} if polls else set())
+                if slots.job.startswith("poll_")
+            ],
+            metrics=METRICS,
+        )
+        self._reader = StreamReader(
+            connect,
+            provider="alpaca",
+            name="journals",
+            lead=lambda: self._leadership.lead,
+            begin=begin,
+            wake=wake.events,
+            sealer=Sealer(),
+            metrics=METRICS,
+            draw=draw,
+        )
+
+    def announce(self) -> None:
+        """Make the ticks that are due, and announce all that is."""
+
+        def act(lead: Lead) -> None:
+            self._clock.tick(lead)
+            self._clock.dispatch(lead)
+
+        self._leading(act)
+
+    def sweep(self) -> None:
+        """Free what workers that are gone hold."""
+        self._leading(self._clock.sweep_sessions)
+
+    def listen(self) -> None:
+        """Read Alpaca's stream from a while before its cursor until it would have to wait."""
+
+        def act(lead: Lead) -> None:
+            with suppress(ProviderError, SetBack):
+                self._reader.read(lead)
+
+        self._leading(act)
+
+    def _leading(self, act: Callable[[Lead], None]) -> None:
+        lead = self._lead()
+        if lead is None:
+            return
+        try:
+            act(lead)
+        except LostLead:
+            self._leadership.lost(lead)
+
+    def _lead(self) -> Lead | None:
+        """Renew the lease, or take it when nobody has it; one that ran out is found lost first."""
+        for _ in range(2):
+            self._clock.keep_lead()
+            if lead := self._leadership.lead:
+                return lead
+        return None
