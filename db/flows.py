@@ -191,6 +191,21 @@ def release(connection: Connection, claim: Claim, *, reason: str, wait: timedelt
     )
 
 
+_KEEP = text("""
+    UPDATE flows SET claim_until = rk_now() + :hard_limit
+     WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
+""")
+
+
+def keep(connection: Connection, claim: Claim, *, hard_limit: timedelta) -> bool:
+    """Prolong a claim that still stands; False when it is no longer ours. One row by primary key."""
+    done = connection.execute(
+        _KEEP,
+        {"flow": claim.flow.id, "fence": claim.fence, "attempt": claim.attempt, "hard_limit": hard_limit},
+    )
+    return done.rowcount == 1
+
+
 _WAKE = text("""
     UPDATE flows f
        SET wakes = f.wakes + 1, announced_at = NULL, due_at = least(coalesce(f.due_at, rk_now()), rk_now()),

@@ -11,13 +11,20 @@ from db.flows import Claim, intention_of
 from funding.errors import StaleClaim
 from funding.snapshot import Intention
 
+# The claim is proved and prolonged in the same statement: whoever frees claims past their limit leaves this call alone.
 _OPEN = text("""
+    WITH held AS (
+      UPDATE flows SET claim_until = rk_now() + :limit
+       WHERE id = :flow AND fence = :fence AND attempt_id = :attempt RETURNING id, visit
+    )
     INSERT INTO intentions (key, flow_id, step, call, visit, generation, provider, request, sends, sent_at, settle_from)
-    SELECT :key, f.id, :step, :call, f.visit, :generation, :provider, :request, 1, rk_now(), rk_now() + :deadline
-      FROM flows f WHERE f.id = :flow AND f.fence = :fence AND f.attempt_id = :attempt
-       FOR SHARE
+    SELECT :key, h.id, :step, :call, h.visit, :generation, :provider, :request, 1, rk_now(), rk_now() + :limit
+      FROM held h
     ON CONFLICT (key) DO UPDATE
-       SET sends = intentions.sends + 1, sent_at = rk_now(), settle_from = rk_now() + :deadline, look_ups = 0
+       SET sends = intentions.sends + 1, sent_at = rk_now(), settle_from = rk_now() + :limit, look_ups = 0,
+           request = CASE WHEN intentions.outcome = 'unsent' THEN excluded.request ELSE intentions.request END,
+           born_at = CASE WHEN intentions.outcome = 'unsent' THEN rk_now() ELSE intentions.born_at END,
+           outcome = CASE WHEN intentions.outcome = 'unsent' THEN 'sent' ELSE intentions.outcome END
     RETURNING *
 """)
 
@@ -34,15 +41,15 @@ _RESULT = text("UPDATE intentions SET outcome = :outcome WHERE key = :key")
 class ClaimedIntentions:
     """The intentions of one claim: each act is a short transaction of its own that the claim must still stand for.
 
-    Source of the shape: `funding.calls.IntentionStore`.
+    `limit` is how long a call may take, from its intention to its last trace. Shape: `funding.calls.IntentionStore`.
     """
 
-    def __init__(self, begin: UnitOfWork, claim: Claim, *, step: str, provider: str, deadline: timedelta) -> None:
+    def __init__(self, begin: UnitOfWork, claim: Claim, *, step: str, provider: str, limit: timedelta) -> None:
         self._begin = begin
         self._claim = claim
         self._step = step
         self._provider = provider
-        self._deadline = deadline
+        self._limit = limit
 
     def open(self, *, call: str, generation: int, key: UUID, request: str) -> Intention:
         """Write down what is about to be sent; the commit waits for the disk. Raises: StaleClaim."""
@@ -55,7 +62,7 @@ class ClaimedIntentions:
             step=self._step,
             provider=self._provider,
             flow=self._claim.flow.id,
-            deadline=self._deadline,
+            limit=self._limit,
         )
 
     def looked(self, key: UUID) -> Intention:

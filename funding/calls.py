@@ -11,7 +11,7 @@ from funding.errors import (
     NeedsPerson,
     OutcomeUnknown,
     ProviderRejected,
-    ProviderThrottled,
+    ProviderUnavailable,
     RampkeeperError,
     WouldCreate,
 )
@@ -107,12 +107,12 @@ class Call:
             match decision:
                 case Send(generation=generation, again=again):
                     return self._send(name, request, send, generation=generation, kept=intention if again else None)
-                case LookUp():
+                case LookUp(then=then):
                     found = self._look(name, provider, look_up)
                     if found is not None:
                         return found
-                    if intention is None:
-                        return self._send(name, request, send, generation=0, kept=None)
+                    if then is not None or intention is None:
+                        return self._send(name, request, send, generation=then.generation if then else 0, kept=None)
                     intention = self.intentions.looked(intention.key)
                 case Wait(wait=wait):
                     raise SettleFirst(wait)
@@ -143,9 +143,10 @@ class Call:
         except OutcomeUnknown as error:
             self.results.append((key, "answered_5xx" if error.answered else "unknown"))
             raise
-        except ProviderThrottled:
+        except ProviderUnavailable as error:
+            # Answered "slow down", or never sent: nothing happened under this key, unless an earlier call made it.
             if kept is None:
-                self.results.append((key, "refused"))
+                self.results.append((key, "unsent" if error.status is None else "refused"))
             raise
         except ProviderRejected as error:
             if kept is None:

@@ -14,6 +14,7 @@ from funding.snapshot import Intention
 NAMESPACE = UUID("6f2b1c1e-52a7-4d0c-9c55-8f1c0c5d7a11")  # ours alone: keys of other systems cannot collide with these
 LOOK_UPS_NEEDED = 2
 KEY_MARGIN = timedelta(hours=1)  # a key is not relied on this close to its end: the two clocks need not agree
+NOTHING_HAPPENED = frozenset({"refused", "unsent"})  # outcomes after which no effect can exist under that key
 CACHED_ANSWERS = 2  # the same 5xx under the same key this often may be the key's own memory
 
 
@@ -27,7 +28,12 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Ask the provider for an object with our reference before anything is sent."""
+    """Ask the provider for an object with our reference before anything is sent.
+
+    `then`: what may be sent when there is none; None: note the look-up, and plan again.
+    """
+
+    then: Send | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,10 @@ def intention_key(flow: UUID, step: str, call: str, *, visit: int, generation: i
 
 def plan(intention: Intention | None, *, policy: Policy, now: datetime, look_first: bool) -> Plan:
     """What to do about an intention now. `look_first`: commits may have been lost; look before every create."""
-    if intention is None:
-        # After lost commits the call may have been made under this very key: look once, then the key protects us.
-        return LookUp() if look_first and policy.can_look_up else Send(0, again=False)
-    if intention.outcome == "refused":
-        return Send(intention.generation + 1, again=False)
+    if intention is None or intention.outcome in NOTHING_HAPPENED:
+        sending = Send(_next_generation(intention), again=False)
+        # After lost commits a call may have been made that nobody remembers: look, and only then send.
+        return LookUp(then=sending) if look_first and policy.can_look_up else sending
     key_lives = policy.key_lifetime is not None and now - intention.born_at < policy.key_lifetime - KEY_MARGIN
     may_be_cached = intention.outcome == "answered_5xx" and intention.sends >= CACHED_ANSWERS
     if key_lives and not may_be_cached and not look_first:
@@ -68,6 +73,13 @@ def plan(intention: Intention | None, *, policy: Policy, now: datetime, look_fir
             "the provider no longer honours the key of the last call and offers no look-up by our reference"
         )
     return _look_twice(intention, policy=policy, now=now) or Send(intention.generation + 1, again=False)
+
+
+def _next_generation(intention: Intention | None) -> int:
+    """A key that the provider has refused is not used again; one that never left us is."""
+    if intention is None:
+        return 0
+    return intention.generation + 1 if intention.outcome == "refused" else intention.generation
 
 
 def _look_twice(intention: Intention, *, policy: Policy, now: datetime) -> LookUp | Wait | None:

@@ -98,15 +98,17 @@ class Runner:
             raise StaleClaim(f"{claim.flow.kind}.{claim.flow.state} has no step")
         call = self._call(claim, step)
         try:
-            with before_sending(self.session.check_before_sending):
+            with before_sending(lambda: self.session.check_before_sending(lambda: self._keep(claim, step))):
                 answer: Outcome | Exception = step.act(claim.flow, call)
         except StaleClaim as stale:
             self._release(claim, str(stale))
             return None
-        except SQLAlchemyError:
-            # Our own database failed us before anything was sent: nothing is charged to the flow.
-            self._release(claim, "our database could not be reached")
-            return None
+        except SQLAlchemyError as error:
+            if not refused(error):
+                # Our own database failed us before anything was sent: nothing is charged to the flow.
+                self._release(claim, "our database could not be reached")
+                return None
+            answer = error
         except Exception as error:  # noqa: BLE001 -- whatever a step raises becomes an outcome of its attempt
             answer = error
         self.session.claiming()
@@ -116,7 +118,6 @@ class Runner:
 
     def _call(self, claim: Claim, step: Step) -> Call:
         provider = step.provider or ""
-        policy = self.ports.policies.get(provider)
         return Call(
             flow=claim.flow,
             step=step.name,
@@ -126,7 +127,7 @@ class Runner:
                 claim,
                 step=step.name,
                 provider=provider,
-                deadline=policy.deadline if policy else self._limit(step),
+                limit=self._limit(step),
             ),
         )
 
@@ -166,6 +167,10 @@ class Runner:
             except SQLAlchemyError:
                 self.sleep(CUT_OFF_WAIT_S)
         return False
+
+    def _keep(self, claim: Claim, step: Step) -> bool:
+        with self.begin() as connection:
+            return flows.keep(connection, claim, hard_limit=self._limit(step))
 
     def _release(self, claim: Claim, reason: str) -> None:
         try:

@@ -69,14 +69,25 @@ class Session:
         """Note on this thread that a claim is being made: its age counts from before the database was asked."""
         _claimed_at.set(self._monotonic())
 
-    def check_before_sending(self) -> None:
-        """Raises: StaleClaim: our last beat or this thread's claim is too old to be sure that it is still ours."""
-        now = self._monotonic()
+    def check_before_sending(self, keep: Callable[[], bool]) -> None:
+        """Be sure that this thread's claim is still ours; one last proved too long ago is proved again by `keep`.
+
+        So a step of several slow calls goes on, and one that stood still meanwhile does not. Raises: StaleClaim: our
+        last beat is too old, or the claim has been freed; and what `keep` raises.
+        """
+        self._check_beat()
         claimed = _claimed_at.get()
-        if now - self._beat_at > FRESH_S:
+        if claimed is None or self._monotonic() - claimed <= FRESH_S:
+            return
+        asked = self._monotonic()
+        if not keep() or self._monotonic() - asked > FRESH_S:
+            raise StaleClaim("this claim is too old to be sure of; nothing was sent")
+        _claimed_at.set(asked)
+        self._check_beat()
+
+    def _check_beat(self) -> None:
+        if self._monotonic() - self._beat_at > FRESH_S:
             raise StaleClaim("the last beat of this worker is too old; nothing was sent")
-        if claimed is not None and now - claimed > FRESH_S:
-            raise StaleClaim("this claim is too old; nothing was sent")
 
     def _run(self) -> None:
         while not self._stop.wait(BEAT_S):

@@ -158,7 +158,7 @@ CREATE TABLE intentions (
   sends integer NOT NULL DEFAULT 0,
   sent_at timestamptz,
   settle_from timestamptz,                        -- no call under this key can still be on its way after this
-  outcome text NOT NULL DEFAULT 'sent' CHECK (outcome IN ('sent', 'done', 'refused', 'unknown', 'answered_5xx')),
+  outcome text NOT NULL DEFAULT 'sent' CHECK (outcome IN ('unsent', 'sent', 'done', 'refused', 'unknown', 'answered_5xx')),
   look_ups integer NOT NULL DEFAULT 0,            -- complete look-ups after settle_from that found nothing
   looked_at timestamptz,
   external_id text,
