@@ -20,6 +20,7 @@ from providers.receiving import ReceivingKeys, routes
 from settings import Settings
 from web import problems
 from web.announcer import Announcer, Wake
+from web.body import BodyReader
 from web.inbox_writer import InboxWriter, NoteKeys, Store
 from web.metrics import DoorMetrics
 from web.receiver import Receiver
@@ -62,6 +63,7 @@ def create_app(
         metrics,
         limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
         limit=parse(limit) if limit else None,
+        bodies=BodyReader(settings.web_threads),
     )
     app.register_blueprint(receiver.blueprint())
     app.register_blueprint(

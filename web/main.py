@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing.util import Finalize
 from typing import Any, Final
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import MPServer
 from redis import Redis
@@ -35,6 +35,7 @@ def main() -> None:
         address=settings.web_host,
         port=settings.port,
         interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # what platforms' routers speak to us; the second version only adds ways to be abused
         workers=1,
         blocking_threads=settings.web_threads,
         backlog=2048,

@@ -9,18 +9,17 @@ from flask import Blueprint, Request, Response, request
 from flask.blueprints import BlueprintSetupState
 from limits import RateLimitItem
 from limits.strategies import RateLimiter
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.routing import Rule
 
 from db.inbox import Arrival
 from providers.receiving import Receiving
 from providers.webhook_keys import MatchedKey, SignatureMissing, SignatureRefused, StaleTimestamp
 from web import problems
+from web.body import BodyReader, CutShort, TooLarge
 from web.inbox_writer import CannotStore, InboxWriter
 from web.json_object import NotAnObject, parse_object
 from web.metrics import DoorMetrics
 
-MOST_BYTES: Final = 262_144
 _ANSWERS: Final = {False: b'{"status":"accepted"}', True: b'{"status":"duplicate"}'}
 
 log = structlog.get_logger()
@@ -49,6 +48,7 @@ class Receiver:
         *,
         limiter: RateLimiter,
         limit: RateLimitItem | None = None,
+        bodies: BodyReader | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._routes = routes
@@ -56,6 +56,7 @@ class Receiver:
         self._metrics = metrics
         self._limiter = limiter
         self._limit = limit
+        self._bodies = bodies or BodyReader()
         self._now = now
 
     def blueprint(self) -> Blueprint:
@@ -96,7 +97,7 @@ class Receiver:
         """The checks, in the order that is promised outside: a request wrong in two ways fails by the earlier."""
         if request.method != "POST":
             raise _Refused(problems.POST_ONLY)
-        body = _read_body(request)
+        body = self._read(request)
         if request.content_type and not _is_json(request.mimetype):
             raise _Refused(problems.NOT_JSON_TYPE)
         matched = self._verify(receiving, request, body)
@@ -117,6 +118,14 @@ class Receiver:
             matched_key=matched.fingerprint,
         )
 
+    def _read(self, request: Request) -> bytes:
+        try:
+            return self._bodies.read(request)
+        except TooLarge:
+            raise _Refused(problems.TOO_LARGE) from None
+        except CutShort:
+            raise _Refused(problems.CUT_SHORT) from None
+
     def _verify(self, receiving: Receiving, request: Request, body: bytes) -> MatchedKey:
         try:
             return receiving.verify(body, request.headers, self._now())
@@ -126,22 +135,6 @@ class Receiver:
             raise _Refused(problems.BAD_SIGNATURE, error.reason) from None
         except StaleTimestamp:
             raise _Refused(problems.STALE) from None
-
-
-def _read_body(request: Request) -> bytes:
-    """The raw body, chunked or not. It stops reading one byte past the limit, whatever the length claimed."""
-    try:
-        if (request.content_length or 0) > MOST_BYTES:
-            raise _Refused(problems.TOO_LARGE)
-        request.max_content_length = MOST_BYTES + 1
-        body = request.stream.read()
-    except RequestEntityTooLarge:
-        raise _Refused(problems.TOO_LARGE) from None
-    except (ClientDisconnected, OSError):
-        raise _Refused(problems.CUT_SHORT) from None
-    if len(body) > MOST_BYTES:
-        raise _Refused(problems.TOO_LARGE)
-    return body
 
 
 def _is_json(mimetype: str) -> bool:

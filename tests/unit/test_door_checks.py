@@ -17,9 +17,10 @@ from db.inbox import Arrival, Stored
 from providers.receiving import ReceivingKeys, routes
 from providers.rotation import Secret, Windowed
 from tests.support.door import NOW, Signer, event
+from web.body import MOST_BYTES
 from web.inbox_writer import InboxWriter
 from web.metrics import DoorMetrics
-from web.receiver import MOST_BYTES, Receiver
+from web.receiver import Receiver
 
 SIGNER = Signer()
 KEYS = ReceivingKeys(
