@@ -18,7 +18,8 @@ _DECLARE_DEAD = text("""
 """)
 
 # A session just declared dead counts as gone here, because this statement sees what its own transaction wrote; and a
-# claim that a dying session had under way while it was declared dead is met by the next pass.
+# claim that a dying session had under way while it was declared dead is met by the next pass, as is a flow that
+# somebody has locked: the leader waits for nobody, for all of its work would wait with it.
 _FREE = text("""
     WITH lost AS (
       SELECT f.id, f.attempt_id FROM flows f
@@ -26,7 +27,7 @@ _FREE = text("""
          AND (f.claim_until <= rk_now()
               OR NOT EXISTS (SELECT FROM worker_sessions s
                               WHERE s.id = f.session_id AND s.ended_at IS NULL AND s.dead_at IS NULL))
-       ORDER BY f.id FOR UPDATE OF f
+       ORDER BY f.id FOR UPDATE OF f SKIP LOCKED
     ), freed AS (
       UPDATE flows f
          SET attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL, announced_at = NULL,
@@ -57,8 +58,8 @@ def free(connection: Connection, lead: Lead, still: Mapping[UUID, int]) -> Freed
     """Declare dead the sessions whose beat is still that of `still`, and free what the dead hold. Raises: LostLead.
 
     Freed is every claim without a live session, and every one past its own limit; the fence stays, so that the lost
-    worker's record is refused. All in the caller's transaction; flows are locked in id order, waiting for records
-    under way. Served by ix_flows_claimed.
+    worker's record is refused. All in the caller's transaction; flows that are locked are left to the next pass.
+    Served by ix_flows_claimed.
     """
     hold_lead(connection, lead)
     dead = []
