@@ -11,7 +11,7 @@ RULES: Final[tuple[dict[str, Any], ...]] = (
     {"name": "webhook_reordered", "provider": "due", "probability": 0.3},
     {"name": "reply_lost", "provider": "*", "probability": 0.1},
     {"name": "server_error", "provider": "*", "probability": 0.03},
-    {"name": "throttled", "provider": "*", "probability": 0.02, "seconds": 1},
+    {"name": "throttled", "provider": "*", "probability": 0.01, "seconds": 1},
     {"name": "stream_dropped", "provider": "alpaca", "probability": 0.2},
     {"name": "stale_read", "provider": "*", "probability": 0.1, "age_seconds": 2},
 )

@@ -15,7 +15,8 @@ from ops.cli.demo.commands import CommandFailed
 from ops.cli.demo.story import Kind, Stopped, Story
 from ops.cli.system import System
 
-SETTLE_S: Final = 90.0  # how long what moves may take to finish or park, once nothing disturbs it
+LINGER_S: Final = 6.0  # how long the providers misbehave on, once the last deposit is sent
+SETTLE_S: Final = 120.0  # how long what moves may take to finish or park, once nothing disturbs it
 REPLAYS: Final = 3  # a letter may die again of the next thing that was wrong with it
 
 
@@ -53,11 +54,16 @@ class Play:
             try:
                 if self._faulty:
                     disturbances.let_fall(story, self._engine, disturbances.blows(system, self._engine))
+                    for person in cast.unknown:
+                        desk.link(system, story, person)
                 sending.result()
             except BaseException:
                 story.stop.set()  # or leaving would wait for the last deposit
                 raise
-        self._settle("the last deposits")
+        if self._faulty:
+            story.pause(LINGER_S)
+            faults.end(system, story)
+        self._settle("the deposits")
         if self._faulty:
             self._repair(cast)
         self._reconcile()
@@ -65,15 +71,11 @@ class Play:
     def _repair(self, cast: Cast) -> None:
         """Take the causes away, then replay what they killed, until nothing is dead."""
         system, story = self._system, self._story
-        faults.end(system, story)
-        for person in cast.unknown:
-            desk.link(system, story, person)
         desk.mend(system, story, cast.refused)
         for _ in range(REPLAYS):
-            self._settle("what was replayed")
             if not demo_story.progress(self._engine).letters_open or not desk.replay(system, story):
                 break
-        self._settle("what was replayed")
+            self._settle("what was replayed")
 
     def _settle(self, what: str) -> None:
         """Wait until each deposit sent is finished or waits for a person."""
