@@ -39,6 +39,15 @@ def current(connection: Connection) -> str | None:
         return None
 
 
+def behind(connection: Connection) -> str | None:
+    """Why nothing of this checkout may run on that schema, and what to do; None: it stands at head."""
+    found, needed = current(connection), head()
+    if found == needed:
+        return None
+    stands = f"stands at revision {found}" if found else "has no schema"
+    return f"the database {stands}, this code needs {needed}: run `rampkeeper migrate` first"
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))

@@ -17,6 +17,7 @@ from db.sealing import Sealer
 from dispatch import logs
 from dispatch.broker import make_broker, make_client
 from dispatch.dispatcher import Dispatcher
+from dispatch.starting import stop_unless_at_head
 from dispatch.wake import Wake
 from providers.registry import AlpacaConfig, ProvidersConfig, Surroundings, build
 from scheduler.beats import Beats
@@ -36,12 +37,11 @@ log = structlog.get_logger()
 
 
 def main() -> None:
-    """Run the clock; exit 2 when a setting is bad."""
+    """Run the clock; exit 1, saying what to mend, when the settings or the schema are not as they must be."""
     try:
         settings = load(os.environ)
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        sys.exit(str(error))
     logs.configure(settings.log_level)
     logs.report_errors(settings.sentry_dsn.reveal() if settings.sentry_dsn else None, process="clock")
     run(settings)
@@ -58,6 +58,7 @@ def run(settings: Settings) -> None:
         transaction_pooler=settings.database_pooler == "transaction",
     )
     begin = unit_of_work(engine)
+    stop_unless_at_head(begin)
     wake = Wake(make_broker(settings.redis_url.reveal()), make_client(settings.redis_url.reveal()))
     metrics = ClockMetrics()
     leadership = Leadership(begin)

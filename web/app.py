@@ -16,12 +16,13 @@ from db.inbox import Arrival, Stored, insert_events
 from db.numbering import number_arrivals
 from db.receiver_keys import note_used
 from db.sealing import Sealer
+from migrations.run import behind
 from providers.receiving import ReceivingKeys, routes
 from settings import Settings
 from web import problems
 from web.announcer import Announcer, Wake
 from web.body import BodyReader
-from web.inbox_writer import InboxWriter, NoteKeys, Store
+from web.inbox_writer import InboxWriter, NoteKeys, NotReady, Store
 from web.metrics import DoorMetrics
 from web.receiver import Receiver
 from web.status import FleetMetrics, status_pages
@@ -84,10 +85,17 @@ def create_app(
 
 
 def _store(engine: Engine, sealer: Sealer) -> Store:
-    """One transaction a batch; what it returns is committed."""
+    """One transaction a batch; what it returns is committed. It takes nothing until the schema is this checkout's."""
+    at_head = False
 
     def store(arrivals: Sequence[Arrival]) -> list[Stored]:
+        nonlocal at_head
         with engine.begin() as connection:
+            if not at_head:
+                if why := behind(connection):
+                    log.warning("web.schema_not_at_head", reason=why)
+                    raise NotReady
+                at_head = True
             return insert_events(connection, number_arrivals(connection, arrivals), sealer=sealer)
 
     return store

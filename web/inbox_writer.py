@@ -26,13 +26,19 @@ NoteKeys = Callable[[Collection[tuple[str, str]]], None]  # (provider, fingerpri
 PATIENCE: Final = timedelta(seconds=5)  # how long a request waits for its commit
 MOST_ROWS: Final = 256  # in one statement
 NOTE_KEYS_EVERY_S: Final = 60.0
-_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 log = structlog.get_logger()
 
 
 class CannotStore(Exception):
     """Not committed in time, or not at all: nothing was promised, the sender must try again."""
+
+
+class NotReady(Exception):
+    """The store takes nothing at all now, and says why; whoever sent it must try again."""
+
+
+_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, NotReady)
 
 
 class _Waiting:

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from dispatch import logs
 from dispatch.broker import QUEUES
-from migrations.run import current, head
+from dispatch.starting import stop_unless_at_head
 from settings import SettingsError, load
 from workers.actors import declare
 from workers.desk import WorkerDesk, make_desk
@@ -33,7 +33,7 @@ def main() -> None:
     logs.configure(settings.log_level)
     logs.report_errors(settings.sentry_dsn.reveal() if settings.sentry_dsn else None, process="worker")
     desk = make_desk(settings)
-    _check_schema(desk)
+    stop_unless_at_head(desk.begin)
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
@@ -54,13 +54,6 @@ def main() -> None:
     desk.session.end()
     desk.close()
     log.info("worker.stopped")
-
-
-def _check_schema(desk: WorkerDesk) -> None:
-    with desk.begin() as connection:
-        stands = current(connection)
-    if stands != head():
-        sys.exit(f"the database stands at revision {stands}, this code needs {head()}: run `rampkeeper migrate` first")
 
 
 def _answers(desk: WorkerDesk) -> bool:
