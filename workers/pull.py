@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import structlog
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import due_work
 from db.engine import UnitOfWork
 from db.flows import Due
+from dispatch.broker import NAMESPACE
 from funding.flows.table import FLOWS
 from workers.actors import Desk
 
@@ -21,8 +24,16 @@ EVERY_S: Final = 1.0
 BATCH: Final = 100
 
 
+def takes_messages(client: Redis) -> bool:
+    """Whether Redis takes what is written: one that is full, or has become a replica, answers but carries nothing."""
+    try:
+        return bool(client.set(f"{NAMESPACE}:written", "1", ex=60))
+    except RedisError:
+        return False
+
+
 class Pull:
-    """Takes over what messages would have told, through the same desk. `heard` says whether Redis answers."""
+    """Takes over what messages would have told, through the same desk. `heard` says whether Redis takes messages."""
 
     def __init__(self, begin: UnitOfWork, desk: Desk, *, threads: int, heard: Callable[[], bool]) -> None:
         self._begin = begin
