@@ -167,7 +167,7 @@ def _money(minor: Any, asset: str | None) -> Money | None:
 _RELEASE = text("""
     WITH released AS (
       UPDATE flows SET attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
-                       due_at = CASE WHEN parked_at IS NULL OR wakes <> :wakes THEN rk_now() + :wait END
+                       due_at = rk_now() + :wait
        WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
       RETURNING id
     )
@@ -177,14 +177,13 @@ _RELEASE = text("""
 
 
 def release(connection: Connection, claim: Claim, *, reason: str, wait: timedelta = timedelta(0)) -> None:
-    """Give a claim back unused. Nothing happens when it is no longer ours."""
+    """Give a claim back unused: a parked flow too has not looked yet. Nothing happens when it is no longer ours."""
     connection.execute(
         _RELEASE,
         {
             "flow": claim.flow.id,
             "fence": claim.fence,
             "attempt": claim.attempt,
-            "wakes": claim.wakes,
             "reason": reason,
             "wait": wait,
         },
@@ -208,7 +207,8 @@ def keep(connection: Connection, claim: Claim, *, hard_limit: timedelta) -> bool
 
 _WAKE = text("""
     UPDATE flows f
-       SET wakes = f.wakes + 1, announced_at = NULL, due_at = least(coalesce(f.due_at, rk_now()), rk_now()),
+       SET wakes = f.wakes + 1, snoozes = 0, announced_at = NULL,
+           due_at = least(coalesce(f.due_at, rk_now()), rk_now()),
            hints = f.hints || h.hints::jsonb
       FROM (SELECT id, hints FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints) ORDER BY id) h
      WHERE f.id = h.id AND f.status <> 'closed'
@@ -218,6 +218,8 @@ _WAKE = text("""
 
 def wake(connection: Connection, ids: Sequence[UUID], *, hints: Sequence[Mapping[str, str]] = ()) -> list[Due]:
     """Make flows due now and raise their wake counters; closed ones are left alone and not given back.
+
+    Their waits begin anew: who has news looks often again, however long it had been waiting.
 
     `hints` goes with `ids`, one each. Lock the rows first, in id order, with `lock`, when there are several.
     """
@@ -317,12 +319,17 @@ def open_flow(
 
 
 _NEWS_AFTER_END = text("""
-    SELECT CAST(:at AS timestamptz) > f.closed_at AND NOT (f.hints ? :status)
+    SELECT coalesce(CAST(:at AS timestamptz), (SELECT received_at FROM inbox_events WHERE id = :event)) > f.closed_at
+           AND NOT (f.hints ? :status)
            AND NOT coalesce(f.data -> 'ends_with', '[]') ? :status AS news
       FROM flows f WHERE f.id = :flow
 """)
 
 
-def is_news_after_end(connection: Connection, flow: UUID, status: str, at: datetime | None) -> bool:
-    """Whether a closed flow hears something it did not end with, later than its end."""
-    return bool(connection.execute(_NEWS_AFTER_END, {"flow": flow, "status": status, "at": at}).scalar())
+def is_news_after_end(connection: Connection, flow: UUID, status: str, at: datetime | None, *, event: int) -> bool:
+    """Whether a closed flow hears something it did not end with, later than its end.
+
+    An event that says no time of its own, as a poll's, counts from when it came.
+    """
+    values = {"flow": flow, "status": status, "at": at, "event": event}
+    return bool(connection.execute(_NEWS_AFTER_END, values).scalar())

@@ -81,7 +81,7 @@ class Misconfigured(ProviderError):
 
 
 class UnexpectedAnswer(ProviderError):
-    """A reading that does not have the documented shape. The call reached the provider; retried like a bug of ours."""
+    """A reading that does not have the documented shape. Nothing was learned: ask again with backoff. Costs no try."""
 
 
 class NeedsPerson(RampkeeperError):

@@ -90,10 +90,14 @@ class Advance(Learned):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snooze(Learned):
-    """Not ready: look again after `wait`. Costs no attempt."""
+    """Not ready: look again after `wait`. Costs no attempt.
+
+    `even_parked`: what woke the flow has not been read yet, so a parked one, which waits to be woken, looks again too.
+    """
 
     wait: timedelta
     reason: str
+    even_parked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

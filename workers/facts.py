@@ -124,7 +124,7 @@ class Batch:
 
     def _after_the_end(self, event: InboxEvent, fact: Changed, flow: UUID) -> None:
         """A closed flow hears something new: people look at it."""
-        if not flows.is_news_after_end(self._connection, flow, fact.status, fact.at):
+        if not flows.is_news_after_end(self._connection, flow, fact.status, fact.at, event=event.id):
             return
         found = BreakFound(
             provider=event.provider,

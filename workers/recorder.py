@@ -143,7 +143,16 @@ class Recorder:
 
     def _snooze(self, connection: Connection, claim: Claim, step: Step, outcome: Snooze) -> Recorded:
         standing = recording.change_flow(
-            connection, claim, self._same_state(claim, step, wait=outcome.wait, reason=outcome.reason, learned=outcome)
+            connection,
+            claim,
+            self._same_state(
+                claim,
+                step,
+                wait=outcome.wait,
+                reason=outcome.reason,
+                learned=outcome,
+                even_parked=outcome.even_parked,
+            ),
         )
         if standing is None:
             return Recorded(None)
@@ -175,6 +184,7 @@ class Recorder:
             reason=verdict.message,
             tries=flow.tries + 1 if verdict.costs_try else flow.tries,
             reuse=not verdict.costs_try and not parks,
+            even_parked=verdict.even_parked,
             parked_reason=verdict.death.message if verdict.death else None,
         )
         standing = recording.change_flow(connection, claim, change)
@@ -183,8 +193,9 @@ class Recorder:
         recorded = Recorded(standing)
         if verdict.found is not None:
             breaks.open_break(connection, verdict.found, found_by="step", flow=flow.id)
-        if verdict.pause is not None and step.provider is not None:
-            gates.pause(connection, step.provider, reason=verdict.pause, by="rampkeeper")
+        if verdict.pause is not None:
+            provider, reason = verdict.pause
+            gates.pause(connection, provider, reason=reason, by="rampkeeper")
         if verdict.death is not None:
             self._park(connection, claim, verdict.death, Learned(), recorded)
         recording.finish_attempt(
@@ -208,16 +219,17 @@ class Recorder:
         learned: Learned | None = None,
         tries: int | None = None,
         reuse: bool = True,
+        even_parked: bool = False,
         parked_reason: str | None = None,
     ) -> Change:
-        """The flow stays where it is. A parked one stays parked: nothing is due until something wakes it."""
+        """The flow stays where it is. A parked one stays parked: as a rule nothing is due until something wakes it."""
         flow = claim.flow
         stays_parked = flow.parked and parked_reason is None
         return Change(
             state=flow.state,
             status=flow.status,
             provider=step.provider,
-            wait=None if flow.parked or parked_reason else wait,
+            wait=None if parked_reason or (flow.parked and not even_parked) else wait,
             tries=flow.tries if tries is None else tries,
             snoozes=flow.snoozes + 1,
             reuse_attempt=reuse,

@@ -2,7 +2,7 @@
 
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from funding.errors import (
     ProviderRejected,
     ProviderThrottled,
     ProviderUnavailable,
+    UnexpectedAnswer,
     WouldCreate,
 )
 from funding.flow import Step
@@ -30,7 +31,11 @@ MISCONFIGURED_WAIT: Final = timedelta(minutes=1)  # the provider is paused meanw
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`wait` None: park with `death`. `costs_try`: it counts against the tries. `outcome` names it in the attempt."""
+    """`wait` None: park with `death`. `costs_try`: it counts against the tries. `outcome` names it in the attempt.
+
+    `even_parked`: nothing has been read, so a parked flow that was woken looks again too. `pause`: a provider that must
+    not be asked any more until a person resumes it, and why.
+    """
 
     outcome: str
     message: str
@@ -38,7 +43,8 @@ class Verdict:
     costs_try: bool = False
     death: Death | None = None
     found: BreakFound | None = None
-    pause: str | None = None  # why the provider must not be asked any more until a person resumes it
+    even_parked: bool = False
+    pause: tuple[str, str] | None = None
 
 
 def judge(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw: random.Random) -> Verdict:
@@ -48,16 +54,15 @@ def judge(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw:
             return Verdict(outcome="listening", message=str(error), wait=None)
         case SettleFirst(wait=wait):
             return Verdict(outcome="settling", message=str(error), wait=wait)
-        case ProviderThrottled(retry_after=after):
-            wait = UNAVAILABLE.wait(flow.snoozes + 1, draw=draw, at_least=after)
-            return Verdict(outcome="throttled", message=str(error), wait=wait)
         case ProviderUnavailable(retry_after=after):
-            wait = UNAVAILABLE.wait(flow.snoozes + 1, draw=draw, at_least=after)
-            return Verdict(outcome="unavailable", message=str(error), wait=wait)
+            outcome = "throttled" if isinstance(error, ProviderThrottled) else "unavailable"
+            return _unread(outcome, error, UNAVAILABLE.wait(flow.snoozes + 1, draw=draw, at_least=after))
+        case UnexpectedAnswer():
+            # A reading never exhausts the tries: it goes on until the state's time limit reports the flow stuck.
+            return _unread("unreadable", error, UNAVAILABLE.wait(flow.snoozes + 1, draw=draw))
         case Misconfigured():
-            return Verdict(
-                outcome="misconfigured", message=str(error), wait=MISCONFIGURED_WAIT, pause=f"it refused us: {error}"
-            )
+            verdict = _unread("misconfigured", error, MISCONFIGURED_WAIT)
+            return replace(verdict, pause=(error.provider, f"it refused us: {error}"))
         case NeedsPerson():
             return Verdict(
                 outcome="parked",
@@ -72,6 +77,11 @@ def judge(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw:
             return Verdict(outcome="rejected", message=str(error), wait=None, death=_refusal(error, step))
         case _:
             return _try_again(error, flow=flow, step=step, retry=retry, draw=draw)
+
+
+def _unread(outcome: str, error: ProviderError, wait: timedelta) -> Verdict:
+    """Nothing was learned and nothing was done: the same again later."""
+    return Verdict(outcome=outcome, message=str(error), wait=wait, even_parked=True)
 
 
 def _try_again(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw: random.Random) -> Verdict:

@@ -28,6 +28,7 @@ RANK: Final = {
 }
 OVER: Final = frozenset(status for status, rank in RANK.items() if rank >= RANK[TransferStatus.REFUND_SUBMITTED])
 REFUNDS: Final = [TransferStatus.REFUND_SUBMITTED, TransferStatus.REFUND_PROCESSED, TransferStatus.CANCELED]
+UNDER_WAY: Final = [status for status in RANK if status not in OVER]  # an old listing may still show these at the end
 GONE: Final = frozenset(
     {
         JournalStatus.REJECTED,

@@ -75,7 +75,8 @@ def follow_transfer(flow: Snapshot, call: Call) -> Outcome:
     """Read the transfer from Due itself, and go as far as it has gone."""
     transfer = call.due.get_transfer(checks.transfer_id(flow), account=flow.data["account"])
     if checks.behind_hints(transfer, flow):
-        return Snooze(wait=freshness_wait(flow.snoozes), reason="Due's answer is older than what its event said")
+        older = "Due's answer is older than what its event said"
+        return Snooze(wait=freshness_wait(flow.snoozes), reason=older, even_parked=True)
     if transfer.status is TransferStatus.AWAITING_FUNDS:
         return Snooze(wait=call.backstop, reason="Due has not seen the money yet")
     checks.refuse_changes(transfer, flow)
@@ -105,7 +106,7 @@ def follow_transfer(flow: Snapshot, call: Call) -> Outcome:
                 at=at,
                 through=through,
                 entries=(*entries, rules.returned(transfer.id, transfer.source, flow.customer, at)),
-                data={**known, "ends_with": checks.REFUNDS},
+                data={**known, "ends_with": [*checks.UNDER_WAY, *checks.REFUNDS]},
                 amount=transfer.source,
                 reason=f"Due says {transfer.raw_status}",
                 notifications=(Notification(type="deposit.returned", text="The deposit was returned to its sender."),),
@@ -116,7 +117,7 @@ def follow_transfer(flow: Snapshot, call: Call) -> Outcome:
                 at=checks.time_of(flow, TransferStatus.FAILED, transfer),
                 through=through,
                 entries=entries,
-                data={**known, "ends_with": [TransferStatus.FAILED]},
+                data={**known, "ends_with": [*checks.UNDER_WAY, TransferStatus.FAILED]},
                 amount=transfer.source,
                 reason="Due says failed",
                 notifications=(Notification(type="deposit.failed", text="The deposit could not be paid out."),),
