@@ -9,15 +9,14 @@ from typing import Final
 import structlog
 from dramatiq import Worker
 from prometheus_client import start_http_server
-from redis.exceptions import RedisError
 
 from dispatch import logs
 from dispatch.broker import QUEUES
 from dispatch.starting import stop_unless_at_head
 from settings import SettingsError, load
 from workers.actors import declare
-from workers.desk import WorkerDesk, make_desk
-from workers.pull import Pull
+from workers.desk import make_desk
+from workers.pull import Pull, takes_messages
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +42,7 @@ def main() -> None:
     desk.session.start()
     desk.session.beat_always()
     worker = Worker(desk.broker, queues=set(QUEUES), worker_threads=settings.worker_threads)
-    pull = Pull(desk.begin, desk, threads=settings.worker_threads, heard=lambda: _answers(desk))
+    pull = Pull(desk.begin, desk, threads=settings.worker_threads, heard=lambda: takes_messages(desk.redis))
     worker.start()
     pull.start()
     log.info("worker.started", session=str(desk.session.id), threads=settings.worker_threads)
@@ -54,13 +53,6 @@ def main() -> None:
     desk.session.end()
     desk.close()
     log.info("worker.stopped")
-
-
-def _answers(desk: WorkerDesk) -> bool:
-    try:
-        return bool(desk.redis.ping())
-    except RedisError:
-        return False
 
 
 if __name__ == "__main__":
