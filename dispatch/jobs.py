@@ -14,3 +14,8 @@ POLLS: Final = {"due": ("deliveries", "transfers"), "alpaca": ("journals", "acti
 def poll_job(provider: str, poll: str) -> str:
     """The job that walks that listing, such as "poll_due_transfers"."""
     return f"poll_{provider}_{poll}"
+
+
+def compare_job(provider: str) -> str:
+    """The job that compares that provider's records with ours, such as "compare_due"."""
+    return f"compare_{provider}"

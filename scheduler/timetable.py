@@ -23,6 +23,11 @@ def timetable(*, poll: timedelta, providers: Collection[str]) -> tuple[Slots, ..
             if provider in providers
             for listing in listings
         ),
+        *(
+            Slots(jobs.compare_job(provider), DAY, offset=timedelta(hours=2, minutes=17))
+            for provider in jobs.POLLS
+            if provider in providers
+        ),
         Slots(jobs.SWEEP_STUCK, MINUTE),
         Slots(jobs.ALERTS, MINUTE),
         Slots(jobs.INVARIANTS, 5 * MINUTE),

@@ -8,6 +8,7 @@ from funding.flows.table import FLOWS
 from ops import alerts
 from providers.registry import Providers
 from settings import Settings
+from workers.comparisons import Comparisons
 from workers.doors import Doors
 from workers.listings import looks_of, polls_of
 from workers.polls import Polls
@@ -24,13 +25,19 @@ def make_polls(begin: UnitOfWork, *, providers: Providers, wake: Wake, sealer: S
         enabled=[name for name, on in enabled.items() if on],
         alpaca=providers.alpaca.journals if providers.alpaca else None,
     )
+    comparisons = Comparisons(begin=begin, providers=providers, poll=settings.poll)
     return Polls(
         begin=begin,
         walker=Walker(begin=begin, wake=wake, sealer=sealer),
         doors=Doors(providers.gates),
         polls=polls_of(providers, settings.poll),
         looks=looks_of(providers, begin),
-        chores={**sweeps.chores(), jobs.ALERTS: lambda _: watch_alerts(begin, wake, settings)},
+        chores={
+            **sweeps.chores(),
+            **comparisons.chores(),
+            jobs.ALERTS: lambda _: watch_alerts(begin, wake, settings),
+        },
+        asks=comparisons.asks(),
     )
 
 

@@ -1,7 +1,7 @@
 """What the timetable's ticks and the looks come to: claim, do, say how it ended."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -40,7 +40,10 @@ class Doors(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polls:
-    """Does ticks and looks for this process. `chores` are the jobs that are no polls, by name."""
+    """Does ticks and looks for this process.
+
+    `chores` are the jobs that are no polls, by name; `asks` names the provider of those that ask one.
+    """
 
     begin: UnitOfWork
     walker: Walker
@@ -48,17 +51,25 @@ class Polls:
     polls: Mapping[tuple[str, str], Poll]
     looks: Mapping[tuple[str, str], LookAt]
     chores: Mapping[str, Chore]
+    asks: Mapping[str, str] = field(default_factory=dict)
 
     def run_tick(self, job: str, slot: datetime) -> None:
         """Do a slot of the timetable; nothing when it is done, someone else's, or its provider's places are taken."""
         poll = next((p for p in self.polls.values() if jobs.poll_job(p.provider, p.name) == job), None)
         if poll is None:
-            self._run(job, slot, self.chores.get(job, _unknown))
-        elif self.doors.try_enter(poll.provider):
+            provider, chore = self.asks.get(job), self.chores.get(job, _unknown)
+        else:
+            provider, chore = poll.provider, self._walk(poll)
+        if provider is None:
+            self._run(job, slot, chore)
+        elif self.doors.try_enter(provider):
             try:
-                self._run(job, slot, lambda keep: str(self.walker.poll(poll, keep)))
+                self._run(job, slot, chore)
             finally:
-                self.doors.leave(poll.provider)
+                self.doors.leave(provider)
+
+    def _walk(self, poll: Poll) -> Chore:
+        return lambda keep: str(self.walker.poll(poll, keep))
 
     def _run(self, job: str, slot: datetime, chore: Chore) -> None:
         with self.begin() as connection:

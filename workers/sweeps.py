@@ -6,18 +6,16 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import Connection
 
-from db import breaks, invariants, recording, retention, silence, standing_breaks, stuck
+from db import breaks, invariants, retention, silence, standing_breaks, stuck
 from db.breaks import Found
 from db.engine import UnitOfWork
-from db.invariants import BALANCE, Clearing
 from db.stuck import Limits, StuckFlow
 from dispatch import jobs
 from funding.flow import Flow
-from funding.money import Money
-from funding.outcomes import BalanceReading, BreakFound
+from funding.outcomes import BreakFound
 from funding.ports import AlpacaJournals
+from ops.actions import firm_cash
 from workers.polls import Chore, Keep
 from workers.walks import Superseded
 
@@ -73,7 +71,8 @@ class Sweeps:
             standing_breaks.keep(connection, standing, found_by="invariant", types=invariants.TYPES)
         if found:
             log.error("invariants.violated", count=len(found), subjects=[one.subject for one in found[:5]])
-        return f"{len(found)} violated; {self._compare_firm_cash()}"
+        cash = firm_cash.compare(self.begin, self.alpaca) if self.alpaca else "no balance to compare"
+        return f"{len(found)} violated; {cash}"
 
     def find_silent(self) -> str:
         """Make the open breaks about silence those found now."""
@@ -102,54 +101,6 @@ class Sweeps:
             if count < RETENTION_BATCH:
                 break
         return total
-
-    def _compare_firm_cash(self) -> str:
-        """Our books against the firm's cash as Alpaca shows it, when nothing moved before, during or just after."""
-        if self.alpaca is None:
-            return "no balance to compare"
-        before = self._clearing()
-        if before.moving:
-            return "firm cash is moving"
-        firm = self.alpaca.firm_account
-        cash = self.alpaca.get_balances(firm).cash
-        with self.begin() as connection:
-            recording.add_readings(
-                connection, [BalanceReading(provider="alpaca", account=firm, name="cash", amount=cash)], customer=None
-            )
-            if _clearing(connection) != before:
-                return "firm cash is moving"
-            difference = Money(cash.minor - before.amount.minor, cash.asset)
-            opening = invariants.before_our_books(connection, "alpaca", firm, difference)
-            return _tell_difference(connection, before.amount, cash, opening)
-
-    def _clearing(self) -> Clearing:
-        with self.begin() as connection:
-            return _clearing(connection)
-
-
-def _clearing(connection: Connection) -> Clearing:
-    return invariants.clearing(connection, "alpaca", "USD", cash_poll="activities")
-
-
-def _tell_difference(connection: Connection, ours: Money, theirs: Money, opening: Money) -> str:
-    """Open or close the break of the firm's cash."""
-    subject = "alpaca:clearing USD"
-    off = theirs.minor - ours.minor - opening.minor
-    if off == 0:
-        standing_breaks.close(connection, "alpaca", BALANCE, subject, note="the balances agree again")
-        return "firm cash agrees"
-    found = BreakFound(
-        provider="alpaca",
-        type=BALANCE,
-        subject=subject,
-        ours=str(Money(ours.minor + opening.minor, ours.asset)),
-        theirs=str(theirs),
-        amount=Money(abs(off), ours.asset),
-        suggested_action="compare the firm account's activities at Alpaca with rampkeeper ledger entries",
-    )
-    breaks.open_break(connection, found, found_by="sweep")
-    log.error("firm_cash.differs", off_minor=off)
-    return "firm cash differs"
 
 
 def _stuck(flow: StuckFlow) -> BreakFound:

@@ -1,5 +1,6 @@
 """How a command asks a provider: by the settings in force, through the fleet's one gate."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,9 +28,7 @@ class Asking:
 @contextmanager
 def asking(instance: str | None) -> Iterator[Asking]:
     """Reach both, and let go of both at the end. Raises: CannotReach, NothingNamed."""
-    from dispatch import logs  # noqa: PLC0415 -- slow to import: for commands that ask only
-
-    logs.configure("error")  # on stderr: what waits and why is told by the command itself
+    log_errors_only()
     found = environment(instance)
     try:
         settings = load(found)
@@ -52,6 +51,13 @@ def asking(instance: str | None) -> Iterator[Asking]:
             yield Asking(begin=begin, settings=settings, providers=providers)
         finally:
             providers.close()
+
+
+def log_errors_only() -> None:
+    """On stderr, so that stdout holds nothing but the answer; what waits and why is told by the command itself."""
+    from dispatch import logs  # noqa: PLC0415 -- slow to import: for commands that work long only
+
+    logs.configure("error", stream=sys.__stderr__)
 
 
 def not_configured(provider: str) -> click.UsageError:

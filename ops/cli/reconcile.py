@@ -2,8 +2,9 @@
 
 # ruff: noqa: FBT001 (click calls commands by the names of their options)
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from db.engine import UnitOfWork
 from funding.reconcile.books import BOOKS
 from ops.actions.desk import Desk, Refused
 from ops.actions.reconcile import breaks as actions
-from ops.actions.reconcile.compare import Comparer, Wanted
-from ops.cli.asking import Asking, asking, not_configured
+from ops.actions.reconcile.compare import Comparer, Wanted, balance_of, source_of
+from ops.actions.reconcile.record_file import check
+from ops.cli.asking import asking, log_errors_only, not_configured
 from ops.cli.options import Acting, Moment, acting, listing, reading
 from ops.cli.options import resolve as moment_of
 from ops.cli.output import print_fields, print_json, print_list, print_part, status_line
@@ -25,6 +27,7 @@ from ops.reports.cells import Column, Row, column, money_column, to_json
 
 WEEK: Final = timedelta(days=7)
 POLLS_OF_GRACE: Final = 10  # news that ten polls did not bring is not on its way any more
+GRACE: Final = timedelta(minutes=10)  # the same, where no poll is known
 PROVIDERS: Final = click.Choice(sorted(BOOKS))
 BREAKS: Final = (
     column("id"),
@@ -86,15 +89,50 @@ def run(
 ) -> None:
     """Compare now, wait for it, and print what was found. It reads only; exit 0 also when it found breaks."""
     with asking(instance) as at, status_line(f"comparing {provider}") as say:
-        asked = at.providers.due if provider == "due" else at.providers.alpaca
-        if asked is None:
+        source = source_of(at.providers, provider)
+        if source is None:
             raise not_configured(provider)
         wanted = _wanted(at.begin, provider, since, until, by)
-        done = _comparer(at, say).with_provider(wanted, asked.records)
+        grace = at.settings.poll * POLLS_OF_GRACE
+        done = Comparer(begin=at.begin, grace=grace, say=say).with_provider(
+            wanted, source, balance=balance_of(at.begin, at.providers, provider)
+        )
         shown = _shown(at.begin, done)
-    _print_run(shown, as_json=as_json)
-    if fail_on_breaks and any(found["type"] != "timing" for found in shown["findings"]):
-        raise click.exceptions.Exit(1)
+    _finish(shown, as_json=as_json, fail_on_breaks=fail_on_breaks)
+
+
+@reconcile.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--since", type=Moment(), help="The file holds all that was made from then on; its first record's time.")
+@click.option("--until", type=Moment(), help="And before then; just after its last record's time.")
+@click.option("--fail-on-breaks", is_flag=True, help="Exit 1 when anything but timing was found.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+@acting
+def import_(
+    file: Path,
+    since: datetime | timedelta | None,
+    until: datetime | timedelta | None,
+    fail_on_breaks: bool,
+    as_json: bool,
+    yes: bool,
+    by: str,
+    instance: str | None,
+) -> None:
+    """Compare with a CSV of a provider's records: the whole file or nothing, every bad line named.
+
+    Its header names provider,kind,id,state,time,asset,amount and may name asset_out,amount_out,fee,account,reference;
+    one record a line, amounts as decimals, one provider a file.
+    """
+    read = check(file)
+    log_errors_only()
+    with desk_of(instance, by=by) as desk, status_line(f"comparing {read.book.provider}") as say:
+        wanted = _wanted(desk.begin, read.book.provider, since or read.since, until or read.until, by)
+        Acting(yes, by).confirm(f"{read.lines} records of {read.book.provider} will be compared with ours.")
+        with desk.sheet() as sheet:
+            sheet.note("reconcile.import", read.book.provider, lines=read.lines)
+        done = Comparer(begin=desk.begin, grace=GRACE, say=say).with_records(wanted, read.records())
+        shown = _shown(desk.begin, done)
+    _finish(shown, as_json=as_json, fail_on_breaks=fail_on_breaks)
 
 
 @reconcile.command()
@@ -218,8 +256,10 @@ def resolve(found: tuple[str, ...], said: str, yes: bool, by: str, instance: str
         raise click.exceptions.Exit(1)
 
 
-def _comparer(at: Asking, say: Callable[[str], None]) -> Comparer:
-    return Comparer(begin=at.begin, grace=at.settings.poll * POLLS_OF_GRACE, say=say)
+def _finish(shown: Row, *, as_json: bool, fail_on_breaks: bool) -> None:
+    _print_run(shown, as_json=as_json)
+    if fail_on_breaks and any(found["type"] != "timing" for found in shown["findings"]):
+        raise click.exceptions.Exit(1)
 
 
 def _wanted(

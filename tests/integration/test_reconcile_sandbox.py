@@ -14,7 +14,9 @@ from tests.support.compared import add_compared, own
 
 @pytest.fixture
 def pretended() -> Iterator[SandboxServer]:
-    with SandboxServer(seed=5, config={"firm_cash": "100000.00", "payout_delay_seconds": 0.0}) as server:
+    with SandboxServer(
+        seed=5, config={"firm_cash": "100000.00", "payout_delay_seconds": 0.0, "journal_queue_seconds": 0.0}
+    ) as server:
         server.world.faults.set("webhook_dropped", "due")
         yield server
 

@@ -1,6 +1,7 @@
 """The timetable names no job that no worker does, and spends no more of a provider's limit than it may."""
 
 from datetime import timedelta
+from typing import ClassVar
 from unittest.mock import Mock
 
 import pytest
@@ -9,6 +10,7 @@ from dispatch import jobs
 from funding.flows.table import FLOWS
 from funding.policy import Policy
 from scheduler.timetable import timetable
+from workers.comparisons import Comparisons
 from workers.listings import pages_a_tick, polls_of
 from workers.sweeps import Sweeps, limits_of
 
@@ -20,12 +22,15 @@ class Configured:
 
     due = Mock()
     alpaca = Mock()
+    gates: ClassVar = {"due": Mock(), "alpaca": Mock()}
 
 
 def test_every_job_is_done_by_some_worker() -> None:
     polls = polls_of(Configured(), MINUTE)  # type: ignore[arg-type]
     sweeps = Sweeps(begin=lambda: None, limits={}, enabled=(), alpaca=None)  # type: ignore[arg-type,return-value]
-    done = {jobs.poll_job(provider, name) for provider, name in polls} | set(sweeps.chores()) | {jobs.ALERTS}
+    comparisons = Comparisons(begin=sweeps.begin, providers=Configured(), poll=MINUTE)  # type: ignore[arg-type]
+    done = {jobs.poll_job(provider, name) for provider, name in polls}
+    done |= {*sweeps.chores(), *comparisons.chores(), jobs.ALERTS}
 
     assert {slots.job for slots in timetable(poll=MINUTE, providers=jobs.POLLS)} == done
 

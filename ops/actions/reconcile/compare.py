@@ -1,11 +1,12 @@
 """A comparison from its beginning to its end: read the provider, join both sides, name what differs, open and close."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -19,8 +20,10 @@ from funding.errors import ProviderError
 from funding.reconcile import rules
 from funding.reconcile.books import BOOKS, Book
 from funding.reconcile.records import Finding, Record, RecordSource, Window
+from ops.actions import firm_cash
 from ops.actions.desk import Refused
 from ops.actions.reconcile.reading import Reading, Surroundings
+from providers.registry import Providers
 
 COPIED_AT_ONCE: Final = 10_000  # records of a file
 WRITTEN_AT_ONCE: Final = 1_000  # findings
@@ -69,9 +72,16 @@ class Comparer:
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
 
-    def with_provider(self, wanted: Wanted, source: Callable[[Sequence[str]], RecordSource]) -> UUID:
+    def with_provider(
+        self,
+        wanted: Wanted,
+        source: Callable[[Sequence[str]], RecordSource],
+        *,
+        balance: Callable[[], str] | None = None,
+    ) -> UUID:
         """Compare with what the provider shows now; the run's id. `source` is given the accounts we know of.
 
+        `balance` compares its own balance with our books, where it shows one, and says what that came to.
         Raises: Refused: the window is none; RunFailed: the provider could not be read; what `keep` raises.
         """
         book = BOOKS[wanted.provider]
@@ -89,7 +99,8 @@ class Comparer:
             reading = Reading(around, run, source(known))
             reading.load_all()
             window, truncated = reading.ask_again(book, self._window(run))
-            self._conclude(run, book, window, truncated)
+            said = {"balance": reading.patiently(balance)} if balance else {}
+            self._conclude(run, book, window, truncated, said)
         return run.id
 
     def with_records(self, wanted: Wanted, records: Iterable[Record]) -> UUID:
@@ -104,7 +115,7 @@ class Comparer:
                 copied += len(some)
                 self._alive(run)
                 self.say(f"{copied} records copied")
-            self._conclude(run, book, replace(self._window(run), from_file=True), ())
+            self._conclude(run, book, replace(self._window(run), from_file=True))
         return run.id
 
     def _begun(self, wanted: Wanted, book: Book, source: str) -> Begun:
@@ -131,7 +142,14 @@ class Comparer:
             if not reconcile_runs.keep_alive(connection, run.id):
                 raise GivenUp
 
-    def _conclude(self, run: Begun, book: Book, window: Window, truncated: Sequence[Finding]) -> None:
+    def _conclude(
+        self,
+        run: Begun,
+        book: Book,
+        window: Window,
+        truncated: Sequence[Finding] = (),
+        said: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Judge everything and write it in one transaction: a report is whole or not there."""
         self.say("comparing")
         report = _Report(run)
@@ -150,7 +168,7 @@ class Comparer:
                 report.write(connection, some)
             # What a listing left out may be what an open break is about.
             closed = 0 if truncated else reconcile_runs.close_others(connection, run, book.provider)
-            came_to = {"theirs": counts.theirs, "ours": counts.ours, **report.counts(), "closed": closed}
+            came_to = {"theirs": counts.theirs, "ours": counts.ours, **report.counts(), "closed": closed, **said}
             if not reconcile_runs.finish(connection, run.id, came_to):
                 raise GivenUp
         log.info("comparison.finished", provider=book.provider, run=str(run.id), **came_to)
@@ -205,3 +223,17 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     going = iter(items)
     while some := list(islice(going, size)):
         yield some
+
+
+def source_of(providers: Providers, provider: str) -> Callable[[Sequence[str]], RecordSource] | None:
+    """What reads a provider's records, given the accounts we know of; None: it has no credentials here."""
+    found = {"due": providers.due, "alpaca": providers.alpaca}[provider]
+    return found.records if found else None
+
+
+def balance_of(begin: UnitOfWork, providers: Providers, provider: str) -> Callable[[], str] | None:
+    """What compares a provider's own balance with our books; None: it shows none."""
+    alpaca = providers.alpaca
+    if provider != "alpaca" or alpaca is None:
+        return None
+    return lambda: firm_cash.compare(begin, alpaca.journals)

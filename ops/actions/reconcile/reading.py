@@ -58,7 +58,7 @@ class Reading:
         cursor: str | None = None
         loaded = 0
         while True:
-            page = self._patiently(self._page_at(cursor))
+            page = self.patiently(self._page_at(cursor))
             with self._around.begin() as connection:
                 reconcile_records.add(connection, self._run.id, page.records)
             loaded += len(page.records)
@@ -77,7 +77,7 @@ class Reading:
         found: list[Record] = []
         unlisted: dict[str | None, list[str]] = {}
         for number, doubt in enumerate(doubts, start=1):
-            record = self._patiently(self._one(doubt))
+            record = self.patiently(self._one(doubt))
             self._around.alive()
             self._around.say(f"{number} of {len(doubts)} read again")
             if record is None:
@@ -118,7 +118,7 @@ class Reading:
     def _one(self, doubt: _Doubt) -> Callable[[], Record | None]:
         return lambda: self._source.one(doubt.id, account=doubt.account)
 
-    def _patiently(self, read: Callable[[], Answer]) -> Answer:
+    def patiently(self, read: Callable[[], Answer]) -> Answer:
         """Read; while the provider cannot be asked, or our own limit is used up, wait and try again."""
         waited, next_wait = timedelta(0), timedelta(seconds=1)
         while True:
