@@ -1,6 +1,7 @@
 """Money nobody has a link for: in suspense at once, seen within a minute, going on when the link is there."""
 
-from tests.support.deposit_house import HAPPY, DepositHouse
+from tests.support.deposit_house import DepositHouse
+from tests.support.depositors import HAPPY
 
 SEEN_WITHIN_S = 60
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.deposit_house import HAPPY, DepositHouse
+from tests.support.deposit_house import DepositHouse
+from tests.support.depositors import HAPPY
 
 ALL_STATES = ["received", "off_ramp_initiated", "off_ramp_completed", "broker_funding_initiated", "broker_funded"]
 

@@ -2,7 +2,8 @@
 
 import json
 
-from tests.support.deposit_house import HAPPY, DepositHouse
+from tests.support.deposit_house import DepositHouse
+from tests.support.depositors import HAPPY
 
 
 def test_the_view_deposits_is_the_audit_trail(house: DepositHouse) -> None:

@@ -6,7 +6,6 @@ Time stands still until `pass_time`; then everything happens at its own moment, 
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -37,39 +36,14 @@ from tests.simulation.clock import Clock, moved_unit_of_work
 from tests.simulation.heard import Heard
 from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import SimulatedWorker
+from tests.support.depositors import HAPPY, Person
 from web.inbox_writer import InboxWriter
 from web.metrics import DoorMetrics
 from web.receiver import Receiver
 from workers.listings import polls_of
 from workers.walks import Walker
 
-HAPPY = ("awaiting_funds", "funds_received", "approved", "payment_submitted", "payment_processed")
 OVERLAP = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody with a virtual account at Due and a brokerage account at Alpaca."""
-
-    name: str
-    account: str
-    virtual_account: str
-    brokerage: str
-
-    def due_link(self) -> NewLink:
-        mode = {"mode": "va_auto", "account": self.account}
-        return NewLink(
-            customer=self.name,
-            provider="due",
-            kind="virtual_account",
-            external_id=self.virtual_account,
-            attributes=mode,
-        )
-
-    def alpaca_link(self) -> NewLink:
-        return NewLink(
-            customer=self.name, provider="alpaca", kind="brokerage_account", external_id=self.brokerage, attributes={}
-        )
 
 
 class DepositHouse:

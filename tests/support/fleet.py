@@ -17,7 +17,7 @@ from embedded.valkey import ValkeyServer
 from ops.actions.customers import add_customer
 from ops.actions.desk import Desk
 from ops.cli.system import ROOT, System
-from tests.support.deposit_house import HAPPY, Person
+from tests.support.depositors import HAPPY, Person
 
 RETURNED: Final = ("funds_received", "manual_review", "refund_submitted", "refund_processed")
 RETURNED_EVERY: Final = 6  # so many deposits go back to their sender
