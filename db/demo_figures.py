@@ -41,7 +41,6 @@ def summary(engine: Engine, books: list[Compared]) -> dict[str, Any]:
                 "breaks_opened": _one(connection, "SELECT count(*) FROM breaks"),
                 "breaks_open": _one(connection, "SELECT count(*) FROM breaks WHERE status = 'open'"),
             },
-            "seconds": _seconds(connection),
         }
 
 
@@ -134,21 +133,6 @@ def _ledger(connection: Connection, books: list[Compared]) -> dict[str, Any]:
     }
 
 
-def _seconds(connection: Connection) -> dict[str, float | None]:
-    row = connection.execute(
-        text("""
-            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - created_at)) AS p50,
-                   percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - created_at)) AS p99
-              FROM flows WHERE closed_at IS NOT NULL
-        """)
-    ).one()
-    return {"p50": _rounded(row.p50), "p99": _rounded(row.p99)}
-
-
 def _one(connection: Connection, query: str) -> int:
     count: int = connection.execute(text(query)).scalar_one()
     return count
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), 1)

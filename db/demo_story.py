@@ -134,13 +134,14 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deposit:
-    """One deposit's story. `parked` are the times it waited for a person; `heard_by` who told of it first.
+    """One deposit's story.
 
-    Amounts are in minor units, None until known.
+    `transfer` is its id at Due, `heard_by` who told of it first, `parked` the times it waited for a person. Amounts are in minor units, None until known.
     """
 
     id: UUID
     kind: str
+    transfer: str | None
     customer: str | None
     state: str
     status: str
@@ -162,10 +163,11 @@ def deposits(engine: Engine) -> list[Deposit]:
         parked = _by_flow(connection, "SELECT flow_id, opened_at, resolved_at FROM dead_letters ORDER BY opened_at")
         rows = connection.execute(
             text("""
-                SELECT f.*, split_part(t.reason, ' ', 1) AS heard_by,
+                SELECT f.*, split_part(t.reason, ' ', 1) AS heard_by, r.external_id AS transfer,
                        (SELECT count(*) FROM attempts a WHERE a.flow_id = f.id) AS attempts
                   FROM flows f
                   JOIN transitions t ON t.flow_id = f.id AND t.from_state IS NULL
+                  LEFT JOIN flow_references r ON r.flow_id = f.id AND r.provider = 'due' AND r.kind = 'transfer'
                  ORDER BY f.created_at, f.id
             """)
         ).all()
@@ -173,6 +175,7 @@ def deposits(engine: Engine) -> list[Deposit]:
         Deposit(
             id=row.id,
             kind=row.kind,
+            transfer=row.transfer,
             customer=row.customer_id,
             state=row.state,
             status="parked" if row.status == "open" and row.parked_at is not None else row.status,

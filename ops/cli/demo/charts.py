@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from db.demo_story import Deposit
+from ops.cli.demo.latency import Timed
 from ops.cli.demo.story import Happening, Kind, Story
 
 WIDTH: Final = 960.0
@@ -19,6 +19,7 @@ BINS: Final = 24
 STEPS_S: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
 LABELS: Final = 8  # at most so many along an axis
 APART: Final = 16.0  # between two numbers over the timeline
+UNHEARD: Final = "not heard of yet"
 
 Scale = Callable[[float], float]  # a second's place
 
@@ -33,6 +34,11 @@ class Bar:
     height: float
     name: str
     title: str
+
+    @property
+    def css(self) -> str:
+        """The class of its colour."""
+        return css(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Histogram:
     markers: Sequence[Tick]
 
 
-def timeline(story: Story, deposits: Sequence[Deposit], told: Sequence[Happening]) -> Timeline:
+def timeline(story: Story, deposits: Sequence[Timed], told: Sequence[Happening]) -> Timeline:
     """The whole demo. `told` are the happenings to mark, in order; they are numbered from 1."""
     longest = max([story.now_s(), 1.0])
     scale = (WIDTH - 2 * LEFT) / longest
@@ -128,15 +134,22 @@ def histogram(seconds: Sequence[float], markers: Sequence[tuple[str, float | Non
     )
 
 
+def css(name: str) -> str:
+    """A name as a class in the page's styles."""
+    return name.replace(" ", "-").replace("_", "-")
+
+
 def worth_telling(story: Story) -> list[Happening]:
     """The happenings that stand in the report."""
     return [one for one in story.happenings if one.kind is not Kind.NOTE]
 
 
-def _stretches(story: Story, deposit: Deposit, *, y: float, x: Scale, longest: float) -> list[Bar]:
-    """A row: from state to state until it is finished, and over them the times it was parked."""
+def _stretches(story: Story, timed: Timed, *, y: float, x: Scale, longest: float) -> list[Bar]:
+    """A row: from the money's arrival, state by state until it is finished, and over them the times it was parked."""
+    deposit = timed.deposit
     end = story.second_of(deposit.closed_at) if deposit.closed_at else longest
-    starts = [(story.second_of(move.at), move.state) for move in deposit.moves]
+    starts = [(story.second_of(timed.arrived_at), UNHEARD)]
+    starts += [(story.second_of(move.at), move.state) for move in deposit.moves]
     bars = []
     for place, (at, state) in enumerate(starts):
         until = starts[place + 1][0] if place + 1 < len(starts) else max(end, at)

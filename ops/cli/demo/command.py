@@ -16,6 +16,7 @@ from db.engine import make_engine
 from embedded.private_folder import EmbeddedError
 from embedded.supervisor import SupervisorError
 from ops.cli.demo import ending, report
+from ops.cli.demo.latency import timed
 from ops.cli.demo.play import Play
 from ops.cli.demo.scene import empty, look
 from ops.cli.demo.screen import Screen
@@ -96,11 +97,12 @@ def _watch(system: System, engine: Engine, story: Story, play: Play, screen: Scr
 def _finish(system: System, engine: Engine, story: Story, play: Play) -> dict[str, Any]:
     """Count, write the report, and keep the logs of what went wrong."""
     books = demo_figures.compare_books(engine, system.control("GET", "balances"))
-    summary = summarize(system, engine, story, play, books)
+    deposits = timed(system, demo_story.deposits(engine))
+    summary = summarize(system, engine, story, play, books=books, deposits=deposits)
     kept = system.instance.kept
     kept.mkdir()
     summary["report"] = str(kept / "report.html")
-    page = report.page(summary, story, books, demo_story.deposits(engine), runs=play.runs)
+    page = report.page(summary, story, books, deposits)
     (kept / "report.html").write_text(page, encoding="utf-8")
     (kept / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     if summary["troubles"]:

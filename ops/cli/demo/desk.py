@@ -1,7 +1,7 @@
 """What somebody on call does during the demo, with the same commands that a person would type."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -45,17 +45,15 @@ def replay(system: System, story: Story) -> int:
     return replayed
 
 
-def reconcile(system: System, story: Story, *, since: datetime) -> dict[str, Any]:
-    """Compare our records with each provider's own; what each run says of itself, by provider."""
-    runs: dict[str, Any] = {}
+def reconcile(system: System, story: Story, *, since: datetime) -> None:
+    """Compare our records with each provider's own, in both directions."""
     for provider in ("due", "alpaca"):
         done = story.begin(Kind.PERSON, f"rampkeeper reconcile run --provider {provider}")
         words = ("reconcile", "run", "--provider", provider, "--since", since.isoformat(), "--json")
-        runs[provider] = json.loads(reading(system, *words))
-        story.end(done, f"{provider} compared: {_found(runs[provider])}")
-    return runs
+        story.end(done, _found(json.loads(reading(system, *words))))
 
 
-def _found(run: Any) -> str:
-    counts = run.get("counts", {}) if isinstance(run, dict) else {}
-    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items()) or "done"
+def _found(run: Mapping[str, Any]) -> str:
+    counts = run["counts"]
+    findings = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts["findings"].items())
+    return f"{counts['ours']} of our records beside {counts['theirs']} of theirs: {findings or 'no difference'}"

@@ -23,6 +23,7 @@ class Blow:
 
     title: str
     name: str
+    over: str = "is back"
     strike: Callable[[], None]
     is_over: Callable[[Pulse], bool]
 
@@ -55,6 +56,7 @@ def blows(system: System, engine: Engine) -> list[Blow]:
             Blow(
                 title="FLUSHALL: the queue is emptied",
                 name="the queue",
+                over="is empty and in use again",
                 strike=valkey.flush,
                 is_over=lambda _: _answers(system.services.redis_url),
             )
@@ -90,7 +92,7 @@ def let_fall(story: Story, engine: Engine, falling: Sequence[Blow]) -> None:
         happening = story.begin(Kind.BLOW, blow.title)
         blow.strike()
         if story.wait_for(lambda blow=blow, before=before: blow.is_over(before), within_s=LONGEST_S):  # type: ignore[misc]
-            story.end(happening, f"{blow.name} is back after {story.now_s() - happening.at_s:.1f} s")
+            story.end(happening, f"{blow.name} {blow.over} after {story.now_s() - happening.at_s:.1f} s")
         else:
             story.end(happening, "not back in time")
             story.trouble(f"{blow.name} was not back {LONGEST_S:.0f} s after: {blow.title}")

@@ -27,12 +27,16 @@ SAID: Final = {
 }
 
 
+def chances() -> list[tuple[str, str, float]]:
+    """Each fault: its name, what it does in words, its probability."""
+    return [(rule["name"], SAID[rule["name"]], rule["probability"]) for rule in RULES]
+
+
 def begin(system: System, story: Story) -> None:
     """From now on the providers drop, double, reorder, lose, fail, throttle and show the past."""
     happening = story.begin(Kind.PROVIDERS, "Due and Alpaca begin to misbehave")
     system.control("PUT", "faults", {"faults": list(RULES)})
-    chances = ", ".join(f"{rule['probability']:.0%} {SAID[rule['name']]}" for rule in RULES)
-    story.end(happening, chances)
+    story.end(happening, "webhooks and answers are lost, doubled, late and wrong from now on")
 
 
 def end(system: System, story: Story) -> None:

@@ -1,9 +1,8 @@
 """The demo from its first deposit to its last comparison."""
 
-import importlib.util
 import random
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Engine
 
@@ -12,7 +11,7 @@ from ops.cli.demo import cast as casting
 from ops.cli.demo import desk, disturbances, faults
 from ops.cli.demo.cast import Cast, Order
 from ops.cli.demo.commands import CommandFailed
-from ops.cli.demo.story import Kind, Stopped, Story
+from ops.cli.demo.story import Stopped, Story
 from ops.cli.system import System
 
 LINGER_S: Final = 6.0  # how long the providers misbehave on, once the last deposit is sent
@@ -32,7 +31,6 @@ class Play:
         self._draw = random.Random(seed)
         self.command = f"bin/demo --flows {flows} --seed {seed}{'' if faulty else ' --no-faults'}"
         self.orders: list[Order] = []
-        self.runs: dict[str, Any] | None = None  # of the reconciliation, by provider; None: there was none
 
     def run(self) -> None:
         """Play it to its end, or until it is stopped."""
@@ -88,7 +86,4 @@ class Play:
             self._story.trouble(f"{what} did not settle within {SETTLE_S:.0f} s")
 
     def _reconcile(self) -> None:
-        if importlib.util.find_spec("ops.cli.reconcile") is None:
-            self._story.end(self._story.begin(Kind.NOTE, "reconciliation"), "skipped: this checkout has none")
-            return
-        self.runs = desk.reconcile(self._system, self._story, since=self._story.began_at)
+        desk.reconcile(self._system, self._story, since=self._story.began_at)

@@ -8,12 +8,15 @@ from sqlalchemy import Engine
 from db import demo_figures, demo_story
 from db.demo_figures import Compared
 from ops.cli.demo.cast import Order
+from ops.cli.demo.latency import Timed, percentiles
 from ops.cli.demo.play import Play
 from ops.cli.demo.story import Story
 from ops.cli.system import System
 
 
-def summarize(system: System, engine: Engine, story: Story, play: Play, books: list[Compared]) -> dict[str, Any]:
+def summarize(
+    system: System, engine: Engine, story: Story, play: Play, *, books: list[Compared], deposits: Sequence[Timed]
+) -> dict[str, Any]:
     """The summary as documented, and `lost`, `sent`, `faults`, `recoveries`, `troubles`: [] says that all is well."""
     effects = system.control("GET", "effects")
     counts = system.control("GET", "counts")
@@ -30,7 +33,10 @@ def summarize(system: System, engine: Engine, story: Story, play: Play, books: l
         },
         "processes": {"killed": killed, "restarted": restarted},
         "provider_effects": {name: effects[name] for name in ("intended", "made", "duplicates")},
-        "seconds": {**ours["seconds"], "total": round(story.now_s(), 1)},
+        "seconds": {
+            **percentiles([one.finished_s for one in deposits if one.finished_s is not None]),
+            "total": round(story.now_s(), 1),
+        },
         "command": play.command,
         "sent": _fates(play.orders),
         "lost": len(play.orders) - sum(ours["flows"]["started"].values()),
