@@ -153,3 +153,23 @@ def test_the_usual_way_leaves_the_customer_what_was_paid_out_and_nothing_on_the_
     assert [key for key, minor in left.items() if key[0] in on_the_way and minor] == []
     assert left["brokerage", "USD"] == -ledger_example.PAID_OUT.minor
     assert left["bank", "USD"] == 0
+
+
+class TestQueueFailures:
+    """Every known way in which queues fail has a row that names a test, or says why it cannot happen."""
+
+    @pytest.fixture
+    def rows(self) -> dict[int, str]:
+        text = text_of(Path("docs/queue-failures.md"))
+        return {int(number): rest for number, rest in re.findall(r"^\| (\d+) \|(.*)$", text, flags=re.MULTILINE)}
+
+    def test_have_a_row_each(self, rows: dict[int, str]) -> None:
+        assert sorted(rows) == list(range(1, 29))
+
+    def test_name_tests_that_exist(self, rows: dict[int, str]) -> None:
+        named = {tuple(one) for row in rows.values() for one in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)}
+        assert [f"{path}::{name}" for path, name in sorted(named) if f"def {name}(" not in text_of(Path(path))] == []
+
+    def test_have_a_test_or_a_reason(self, rows: dict[int, str]) -> None:
+        bare = [number for number, row in rows.items() if "::" not in row and "cannot" not in row]
+        assert bare == []
