@@ -321,7 +321,8 @@ def open_flow(
 _NEWS_AFTER_END = text("""
     SELECT coalesce(CAST(:at AS timestamptz), (SELECT received_at FROM inbox_events WHERE id = :event)) > f.closed_at
            AND NOT (f.hints ? :status)
-           AND NOT coalesce(f.data -> 'ends_with', '[]') ? :status AS news
+           AND NOT coalesce(f.data -> 'ends_with', '[]') ? :status
+           AND (CAST(:at AS timestamptz) IS NOT NULL OR NOT coalesce(f.data -> 'led_there', '[]') ? :status) AS news
       FROM flows f WHERE f.id = :flow
 """)
 
@@ -329,7 +330,8 @@ _NEWS_AFTER_END = text("""
 def is_news_after_end(connection: Connection, flow: UUID, status: str, at: datetime | None, *, event: int) -> bool:
     """Whether a closed flow hears something it did not end with, later than its end.
 
-    An event that says no time of its own, as a poll's, counts from when it came.
+    An event that says no time of its own, as a poll's, counts from when it came; but an old listing may still show what
+    led to the end.
     """
     values = {"flow": flow, "status": status, "at": at, "event": event}
     return bool(connection.execute(_NEWS_AFTER_END, values).scalar())
