@@ -31,7 +31,7 @@ def test_with_every_webhook_dropped_polling_finds_and_finishes_every_deposit(fle
 
 def test_dropped_doubled_and_reordered_with_replies_lost_each_deposit_is_one_journal(fleet: Fleet) -> None:
     fleet.faults(*MISBEHAVING)
-    sent = fleet.send(30, step_seconds=0.3)
+    sent = fleet.send(24, step_seconds=0.3)
     fleet.finished(sent)
 
     struck = fleet.system.control("GET", "counts")["faults"]
