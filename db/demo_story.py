@@ -136,7 +136,8 @@ class Moved:
 class Deposit:
     """One deposit's story.
 
-    `transfer` is its id at Due, `heard_by` who told of it first, `parked` the times it waited for a person. Amounts are in minor units, None until known.
+    `transfer` is its id at Due, `heard_by` who told of it first, `parked` the times it waited for a person. Amounts
+    are in minor units, None until known.
     """
 
     id: UUID
