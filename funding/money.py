@@ -45,6 +45,8 @@ class Money:
         """Read a decimal string, rounded down to the asset's scale, and what was cut off (major units)."""
         if not isinstance(text, str) or len(text) > DIGITS + 20:
             raise NotMoney("an amount must be a decimal string of sensible length")
+        if not text.isascii() or "_" in text or text != text.strip():  # Decimal would read them all the same
+            raise NotMoney("not a plain decimal number")
         try:
             value = Decimal(text)
         except InvalidOperation as error:

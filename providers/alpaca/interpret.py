@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from funding.facts import CannotUse, CashArrived, Changed, Fact, Ignored, Reading
 from providers.alpaca.wire import USD
-from providers.fields import Fields, WrongShape, compact, parse_json
+from providers.fields import Fields, WrongShape, compact, parse_event
 
 _FLOWS_OWN: Final = frozenset({"JNLC", "JNLS"})
 _VOID: Final = frozenset({"canceled", "deleted", "rejected"})
@@ -19,7 +19,7 @@ def interpret(body: bytes, *, source: str) -> Reading:
     if source == "webhook":
         raise CannotUse("Alpaca sends no webhooks")
     try:
-        event = Fields(parse_json(body))
+        event = Fields(parse_event(body))
         if event.has("poll"):
             return _polled(event.child("poll"))
         return Reading(type="journal.status", facts=(_frame(event),))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from funding.facts import CannotUse, Changed, Ignored, LookDue, Opening, Reading
 from funding.ports import TransferStatus
 from providers.due import wire
-from providers.fields import Fields, WrongShape, compact, parse_json
+from providers.fields import Fields, WrongShape, compact, parse_event
 
 TRANSFER_CHANGED: Final = "transfer.status_changed"
 _NOT_MONEY: Final = frozenset(
@@ -26,7 +26,7 @@ def interpret(body: bytes, *, source: str) -> Reading:
     Raises: CannotUse: it has no shape we know, two of them, or a field that is not what Due documents.
     """
     try:
-        return _read(Fields(parse_json(body)), source)
+        return _read(Fields(parse_event(body)), source)
     except WrongShape as error:
         raise CannotUse(str(error)) from error
 
