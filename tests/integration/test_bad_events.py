@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ import structlog
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
+from db.engine import make_engine
 from dispatch import logs
+from embedded.services import Services
 from tests.support.command_line import CommandLine
+from tests.support.databases import Databases
 from tests.support.door import Signer, no_redis, samples, settings
 from web.app import create_app, stop
 from workers.desk import WorkerDesk, make_desk
@@ -55,8 +59,8 @@ class Seen:
             return list(connection.execute(text(query)).scalars())
 
 
-@pytest.fixture
-def seen(engine: Engine, database_url: str) -> Iterator[Seen]:
+@contextmanager
+def watching(engine: Engine, database_url: str) -> Iterator[Seen]:
     log = io.StringIO()
     logs.configure("debug", stream=log)
     read = settings(database_url, "redis://127.0.0.1:1", DUE_WEBHOOK_PUBLIC_KEYS=SIGNER.setting)
@@ -66,6 +70,22 @@ def seen(engine: Engine, database_url: str) -> Iterator[Seen]:
     stop(app)
     desk.close()
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def seen(engine: Engine, database_url: str) -> Iterator[Seen]:
+    with watching(engine, database_url) as seen:
+        yield seen
+
+
+@pytest.fixture(scope="module")
+def shared(services: Services, template: str) -> Iterator[Seen]:
+    """For many cases one after the other: each empties the inbox first."""
+    with Databases(services.database_url).clone(template) as url:
+        engine = make_engine(url)
+        with watching(engine, url) as seen:
+            yield seen
+        engine.dispose()
 
 
 def event(data: Any = TRANSFER, **more: Any) -> bytes:
@@ -82,7 +102,7 @@ def transfer(**changes: Any) -> dict[str, Any]:
 DEEP = b"[" * 100_000 + b"]" * 100_000
 SET_ASIDE: dict[str, tuple[bytes, str]] = {
     "empty object": (b"{}", "no shape we know"),
-    "no shape": (b'{"id":"x","hello":"world"}', "no shape we know"),
+    "no shape": (b'{"id":"y","hello":"world"}', "no shape we know"),
     "two shapes": (event(event="deposit", virtualAccountId="va_1"), "two shapes at once"),
     "a poll's shape": (b'{"poll":{"kind":"transfer","object":{}}}', "a poll's body came by webhook"),
     "deeply nested": (b'{"id":"x","type":"transfer.status_changed","data":' + DEEP + b"}", "nested too deeply"),
@@ -141,11 +161,12 @@ SET_ASIDE: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", SET_ASIDE)
-def test_it_is_set_aside_once_with_its_reason_and_moves_nothing(
-    seen: Seen, database_url: str, monkeypatch: pytest.MonkeyPatch, case: str
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+def test_it_is_set_aside_once_with_its_reason_and_moves_nothing(shared: Seen, case: str) -> None:
     body, reason = SET_ASIDE[case]
+    seen = shared
+    with seen.engine.begin() as connection:
+        connection.execute(text("TRUNCATE inbox_events CASCADE"))
+    seen.log.truncate(0)
 
     row = seen.take(body)
 
@@ -159,18 +180,6 @@ def test_it_is_set_aside_once_with_its_reason_and_moves_nothing(
     said = seen.log.getvalue()
     assert "exception" not in said
     assert "Traceback" not in said
-    page = samples(seen.client.get("/metrics").text)
-    assert page['rampkeeper_door_events_total{provider="due",result="accepted"}'] == 1
-
-    cli = CommandLine(database_url)
-    shown = cli.json("events", "show", str(row["id"]))
-    assert (shown["state"], shown["reason"]) == ("dead", row["reason"])
-    assert [one["id"] for one in cli.json("events", "list", "--state", "dead")] == [str(row["id"])]
-    assert "ingest" in cli("dead-letters", "list").output
-    cli("events", "list")
-    cli("events", "replay", str(row["id"]), "--yes", "--by", "ana")
-    seen.desk.events(seen.values("SELECT id FROM inbox_events WHERE due_at IS NOT NULL"))
-    assert seen.values("SELECT DISTINCT state FROM inbox_events") == ["dead"]
 
 
 IGNORED: dict[str, tuple[bytes, str]] = {
@@ -215,7 +224,7 @@ def test_it_is_taken_as_a_hint_at_most_and_lists_without_control_codes(
             assert not [cell for cell in cells if cell.startswith(("=", "+", "@"))]
 
 
-def test_one_poison_event_does_not_hold_up_the_others(seen: Seen) -> None:
+def test_poison_events_hold_up_no_others_and_can_be_listed_and_replayed(seen: Seen, database_url: str) -> None:
     bodies = [event(id=f"good_{n}", data=transfer(id=f"tf_{n}")) for n in range(3)]
     bodies[1:1] = [body for body, _ in SET_ASIDE.values()]
     for number, body in enumerate(bodies):
@@ -225,3 +234,16 @@ def test_one_poison_event_does_not_hold_up_the_others(seen: Seen) -> None:
     seen.desk.events(seen.values("SELECT id FROM inbox_events WHERE due_at IS NOT NULL"))
     assert seen.values("SELECT count(*) FROM flows") == [3]
     assert seen.values("SELECT count(*) FROM inbox_events WHERE due_at IS NOT NULL") == [0]
+    page = samples(seen.client.get("/metrics").text)
+    assert page['rampkeeper_door_events_total{provider="due",result="accepted"}'] == len(bodies)
+
+    cli = CommandLine(database_url)
+    dead = cli.json("events", "list", "--state", "dead", "--limit", "1000")
+    assert len(dead) == len(SET_ASIDE)
+    assert len(cli.json("dead-letters", "list", "--limit", "1000")) == len(SET_ASIDE)
+    for words in (["events", "list"], ["dead-letters", "list"], ["dead-letters", "groups"]):
+        assert not any(ord(letter) < 32 and letter != "\n" for letter in cli(*words).output)
+    assert cli.json("events", "show", dead[0]["id"])["state"] == "dead"
+    cli("events", "replay", dead[0]["id"], "--yes", "--by", "ana")
+    seen.desk.events(seen.values("SELECT id FROM inbox_events WHERE due_at IS NOT NULL"))
+    assert seen.values("SELECT state FROM inbox_events WHERE source = 'replay'") == ["dead"]
