@@ -161,8 +161,7 @@ class Comparer:
             shared = reconcile_records.duplicates(connection, run.id, book)
             report.write(connection, [rules.duplicate(book, one.reference, one.records, one.flow) for one in shared])
             window = replace(window, shared=frozenset(one.reference for one in shared))
-            read_at = run.until if window.from_file else run.at
-            pairs = reconcile_records.suspicious(connection, run.id, book, window, read_at=read_at)
+            pairs = reconcile_records.suspicious(connection, run.id, book, window, read_at=run.at)
             judged = (rules.judge(pair, book, window) for pair in pairs)
             for some in _chunks((one for one in judged if one is not None), WRITTEN_AT_ONCE):
                 report.write(connection, some)
