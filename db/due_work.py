@@ -14,11 +14,13 @@ from sqlalchemy import Connection, TextClause, text
 _AGAIN: Final = """(announced_at IS NULL OR announced_at < due_at
                   OR announced_at <= (SELECT rk_now()) - interval '15 seconds')"""
 
-# A provider whose breaker is open or which is paused would turn the work away: it waits unannounced.
+# A provider whose breaker is not closed, which is paused or asked us to wait would turn the work away: it waits
+# unannounced. A probe's time is the breaker's too: one call is out, and its answer decides for the rest.
 _REACHABLE: Final = """NOT EXISTS (
            SELECT FROM provider_gates g
             WHERE g.provider = due_row.provider
-              AND (g.paused OR (g.breaker = 'open' AND g.open_until > (SELECT rk_now()))))"""
+              AND (g.paused OR g.held_until > (SELECT rk_now())
+                   OR (g.breaker <> 'closed' AND g.open_until > (SELECT rk_now()))))"""
 
 
 def _query(table: str, key: str, result: str, *conditions: str) -> TextClause:

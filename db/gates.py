@@ -1,4 +1,4 @@
-"""A provider's shared gate: pause and breaker. Table `provider_gates`, one row a provider, made when first needed."""
+"""A provider's shared gate: pause, breaker, and the wait it asked for. Table `provider_gates`, one row a provider."""
 
 from datetime import timedelta
 
@@ -8,7 +8,8 @@ from db.engine import UnitOfWork
 from funding.gate_state import GateState
 
 _READ = text("""
-    SELECT paused, breaker, failures, greatest(coalesce(open_until, rk_now()) - rk_now(), interval '0') AS wait
+    SELECT paused, breaker, failures, greatest(coalesce(open_until, rk_now()) - rk_now(), interval '0') AS wait,
+           greatest(coalesce(held_until, rk_now()) - rk_now(), interval '0') AS held
       FROM provider_gates WHERE provider = :provider
 """)
 _OPENED = text("""
@@ -26,6 +27,10 @@ _PROBE = text("""
     UPDATE provider_gates
        SET breaker = 'probing', open_until = rk_now() + CAST(:lease AS interval), changed_at = rk_now()
      WHERE provider = :provider AND breaker <> 'closed' AND open_until <= rk_now()
+""")
+_HELD = text("""
+    INSERT INTO provider_gates (provider, held_until) VALUES (:provider, rk_now() + CAST(:wait AS interval))
+    ON CONFLICT (provider) DO UPDATE SET held_until = greatest(provider_gates.held_until, excluded.held_until)
 """)
 _PAUSE = text("""
     INSERT INTO provider_gates (provider, paused, paused_reason, paused_by) VALUES (:provider, true, :reason, :by)
@@ -64,7 +69,7 @@ class GateRows:
             row = connection.execute(_READ, {"provider": provider}).first()
         if row is None:
             return GateState()
-        return GateState(paused=row.paused, breaker=row.breaker, failures=row.failures, wait=row.wait)
+        return GateState(paused=row.paused, breaker=row.breaker, failures=row.failures, wait=row.wait, held=row.held)
 
     def opened(self, provider: str, *, open_for: timedelta, failures: int) -> None:
         """Open the breaker for so long from now."""
@@ -80,3 +85,8 @@ class GateRows:
         """Take the one probe: true for exactly one caller until its lease has passed."""
         with self._begin() as connection:
             return connection.execute(_PROBE, {"provider": provider, "lease": lease}).rowcount == 1
+
+    def held(self, provider: str, *, wait: timedelta) -> None:
+        """Let nobody ask for so long from now; a longer wait that stands already stays."""
+        with self._begin() as connection:
+            connection.execute(_HELD, {"provider": provider, "wait": wait})

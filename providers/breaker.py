@@ -33,6 +33,10 @@ class GateStore(Protocol):
         """
         ...
 
+    def held(self, provider: str, *, wait: timedelta) -> None:
+        """Nobody asks for so long from now; a longer wait that stands already stays."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tolerance:

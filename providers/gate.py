@@ -20,6 +20,7 @@ from providers.breaker import GateStore, Health, Tolerance, open_for
 
 _log = structlog.get_logger(__name__)
 FRESH_S: Final = 1.0  # how old our reading of the shared row may be
+TELL_LONGER_S: Final = 1.0  # a hold is written for the fleet only when it ends so much later than what is known
 PAUSED_WAIT: Final = timedelta(seconds=15)
 PROBE_LEASE: Final = timedelta(seconds=30)  # a call's deadline and time to tell
 
@@ -75,7 +76,7 @@ class Gate:
         state = self._fresh()
         if state.paused:
             raise ProviderUnavailable(f"{self.provider} is paused", provider=self.provider, retry_after=PAUSED_WAIT)
-        held = self._held_until - self._monotonic()
+        held = self._held_for(state)
         if held > 0:
             raise self._throttled(f"{self.provider} asked us to wait", timedelta(seconds=held))
         wait = self._rate.spend()  # before the breaker: a probe once taken must go out
@@ -92,12 +93,25 @@ class Gate:
     def settle(self, error: BaseException | None) -> None:
         """Learn how an admitted call ended: None for an answer. Never raises: the call's own outcome comes first."""
         probe, self._mine.probe = getattr(self._mine, "probe", False), False
-        if isinstance(error, ProviderThrottled) and error.retry_after is not None:
-            self._held_until = self._monotonic() + error.retry_after.total_seconds()
         try:
+            if isinstance(error, ProviderThrottled) and error.retry_after is not None:
+                self._hold(error.retry_after)
             self._learn(error, probe=probe)
         except Exception as failure:  # noqa: BLE001 -- the shared row may be out of reach; what the call came to must not be lost
             _log.warning("gate.not_told", provider=self.provider, error=type(failure).__name__)
+
+    def _hold(self, wait: timedelta) -> None:
+        """Keep to the provider's word at once, and tell the fleet unless it knows."""
+        with self._lock:
+            longer = wait.total_seconds() - self._held_for(self._state) > TELL_LONGER_S
+            self._held_until = max(self._held_until, self._monotonic() + wait.total_seconds())
+        if longer:
+            self._store.held(self.provider, wait=wait)
+
+    def _held_for(self, state: GateState) -> float:
+        """Seconds that the provider has asked us to wait still, heard by this process or by another."""
+        now = self._monotonic()
+        return max(self._held_until - now, state.held.total_seconds() - (now - self._read_at))
 
     def _learn(self, error: BaseException | None, *, probe: bool) -> None:
         if error is not None and not isinstance(error, ProviderError):

@@ -511,6 +511,7 @@ CREATE TABLE provider_gates (
   breaker text NOT NULL DEFAULT 'closed' CHECK (breaker IN ('closed', 'open', 'probing')),
   failures integer NOT NULL DEFAULT 0,
   open_until timestamptz,
+  held_until timestamptz,                         -- the provider's own word in a 429, for the whole fleet
   changed_at timestamptz NOT NULL DEFAULT rk_now()
 );
 

@@ -35,6 +35,9 @@ class NoRow:
     def probe(self, provider: str, *, lease: timedelta) -> bool:
         raise AssertionError("nothing is to be probed")
 
+    def held(self, provider: str, *, wait: timedelta) -> None:
+        raise AssertionError("nobody asked us to wait")
+
 
 def config_of(server: SandboxServer) -> ProvidersConfig:
     ready = server.ready()

@@ -114,7 +114,9 @@ class TestAnnouncing:
             ("paused = true", 0),
             ("breaker = 'open', open_until = rk_now() + interval '5 s'", 0),
             ("breaker = 'open', open_until = rk_now()", 1),
-            ("breaker = 'probing', open_until = rk_now() + interval '5 s'", 1),
+            ("breaker = 'probing', open_until = rk_now() + interval '5 s'", 0),
+            ("breaker = 'probing', open_until = rk_now()", 1),
+            ("held_until = rk_now() + interval '5 s'", 0),
             ("breaker = 'closed'", 1),
         ],
     )

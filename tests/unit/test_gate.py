@@ -43,6 +43,7 @@ class Row:
         self.clock = clock
         self.paused = False
         self.breaker, self.failures, self.open_until = "closed", 0, 0.0
+        self.held_until = 0.0
         self.reads = 0
         self.down = False
 
@@ -54,7 +55,12 @@ class Row:
         self._reach()
         self.reads += 1
         wait = timedelta(seconds=max(self.open_until - self.clock.now, 0))
-        return GateState(paused=self.paused, breaker=self.breaker, failures=self.failures, wait=wait)
+        held = timedelta(seconds=max(self.held_until - self.clock.now, 0))
+        return GateState(paused=self.paused, breaker=self.breaker, failures=self.failures, wait=wait, held=held)
+
+    def held(self, provider: str, *, wait: timedelta) -> None:
+        self._reach()
+        self.held_until = max(self.held_until, self.clock.now + wait.total_seconds())
 
     def opened(self, provider: str, *, open_for: timedelta, failures: int) -> None:
         self._reach()
@@ -285,6 +291,31 @@ class TestTheRate:
             gate.admit()
         fleet.clock.pass_by(2)
         call(gate)
+
+    def test_obeys_it_when_another_process_heard_it(self, fleet: Fleet) -> None:
+        """The limit is of all of us: one 429 must not be earned by each process anew."""
+        heard, other = fleet.gate(), fleet.gate()
+        call(other)
+        call(heard, ProviderThrottled("429", provider="due", retry_after=timedelta(seconds=30)))
+        fleet.clock.pass_by(1.0)
+        with pytest.raises(ProviderThrottled) as caught:
+            other.admit()
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after >= timedelta(seconds=28)
+        fleet.clock.pass_by(28)
+        with pytest.raises(ProviderThrottled):
+            other.admit()
+        fleet.clock.pass_by(2)
+        call(other)
+
+    def test_obeys_it_alone_when_the_fleet_cannot_be_told(self, fleet: Fleet) -> None:
+        gate = fleet.gate()
+        call(gate)
+        fleet.row.down = True
+        call(gate, ProviderThrottled("429", provider="due", retry_after=timedelta(seconds=30)))
+        fleet.clock.pass_by(20)
+        with pytest.raises(ProviderThrottled):
+            gate.admit()
 
 
 class TestThePlaces:
