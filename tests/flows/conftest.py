@@ -5,8 +5,19 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy
 
+from db.engine import make_engine
 from tests.simulation.truth import untrue
 from tests.support.deposit_house import DepositHouse
+
+CONNECTIONS = 8  # more than a house ever holds at once
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sqlalchemy.Engine]:
+    """One that keeps its connections: days of a deposit's life are thousands of transactions."""
+    engine = make_engine(database_url, pool=CONNECTIONS)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
