@@ -99,7 +99,7 @@ class Clock:
             self._wake.ticks(fresh)
         for job, slot in fresh:
             self._metrics.ticks.labels(job).inc()
-            log.info("clock.ticked", job=job, slot=slot, term=lead.term)
+            log.info("clock.ticked", job=job, slot=slot.isoformat(), term=lead.term)
 
     def dispatch(self, _lead: Lead) -> None:
         """Announce what is due."""

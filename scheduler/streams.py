@@ -101,7 +101,7 @@ class StreamReader:
         with self._begin() as connection:
             self._cursor = streams.start(connection, lead, provider=self._provider, stream=self._name)
         since = self._cursor - OVERLAP
-        log.info("stream.opened", since=since, provider=self._provider, stream=self._name)
+        log.info("stream.opened", since=since.isoformat(), provider=self._provider, stream=self._name)
         self._open = self._connect()
         with closing(self._open):
             for frame in self._open.frames(since=since):

@@ -50,5 +50,6 @@ class Watcher:
         for name, job in silent.items():
             if now - self._alarmed.get(name, float("-inf")) >= ALARM_AGAIN_S:
                 self._alarmed[name] = now
-                log.error("clock.silent", job=name, last_slot=job.last_slot, silent_s=job.silent_for.total_seconds())
+                last = job.last_slot.isoformat() if job.last_slot else None
+                log.error("clock.silent", job=name, last_slot=last, silent_s=job.silent_for.total_seconds())
         return tuple(silent)

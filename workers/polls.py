@@ -93,7 +93,7 @@ class Polls:
     def _finish(self, claim: TickClaim, outcome: str, detail: str) -> None:
         with self.begin() as connection:
             clock.finish_tick(connection, claim, outcome=outcome, detail=detail)
-        log.info("tick.ended", job=claim.job, slot=claim.slot, outcome=outcome, detail=detail)
+        log.info("tick.ended", job=claim.job, slot=claim.slot.isoformat(), outcome=outcome, detail=detail)
 
     def run_look(self, provider: str, poll: str, subject: str) -> None:
         """Do a look that is due; nothing when it is done, someone else's, or its provider's places are taken."""

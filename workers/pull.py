@@ -49,9 +49,12 @@ class Pull:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; work under way is finished."""
+        """Begin nothing more: what has not begun stays due. Does not wait."""
         self._stop.set()
-        self._thread.join()
+
+    def join(self, *, within_s: float) -> None:
+        """Wait for the work under way, so long at most."""
+        self._thread.join(within_s)
 
     def once(self, pool: ThreadPoolExecutor) -> int:
         """Do what is due now; how much that was. Flows turned away at their provider are tried again next time."""
@@ -69,12 +72,20 @@ class Pull:
         acts += [lambda tick=tick: self._desk.tick(*tick) for tick in ticks]  # type: ignore[misc]
         acts += [lambda look=look: self._desk.look(*look) for look in looks]  # type: ignore[misc]
         acts += [lambda one=one: self._desk.notification(one) for one in notifications]  # type: ignore[misc]
-        list(pool.map(_contained, acts))
+        list(pool.map(self._contained, acts))
         return len(acts) - len(self._turned_away)
+
+    def _contained(self, act: Callable[[], None]) -> None:
+        if self._stop.is_set():
+            return
+        try:
+            act()
+        except Exception as error:
+            log.exception("pull.failed", error=type(error).__name__)
 
     def _step(self, due: Due) -> None:
         flow, kind, state = due
-        step = FLOWS[kind].step_of(state)
+        step = FLOWS[kind].step_of(state) if kind in FLOWS else None
         if step is not None and not self._desk.step(step, flow):
             self._turned_away.append(due)
 
@@ -95,10 +106,3 @@ class Pull:
                         time.sleep(0)
                 except SQLAlchemyError as error:
                     log.warning("pull.database_failed", error=type(error).__name__)
-
-
-def _contained(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except Exception as error:
-        log.exception("pull.failed", error=type(error).__name__)
