@@ -85,7 +85,12 @@ def fault_of_command(said: str) -> str | None:
             command = following
         known = {"--help", *(flag for param in command.params for flag in (*param.opts, *param.secondary_opts))}
     unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
-    return f"{said!r}: no option {', '.join(unknown)}" if unknown else None
+    if unknown:
+        return f"{said!r}: no option {', '.join(unknown)}"
+    # A bare name speaks of the command; with anything behind it, it is to be typed, and must be whole.
+    needed = [p for p in command.params if p.required and isinstance(p, click.Option)] if words else []
+    missing = [param.opts[0] for param in needed if not set(param.opts) & {word.split("=")[0] for word in words}]
+    return f"{said!r}: lacks {', '.join(missing)}" if missing else None
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=str)
@@ -110,6 +115,7 @@ class TestTheChecks:
         assert fault_of_command("rampkeeper no-such-command") is not None
         assert fault_of_command("bin/rampkeeper flows no-such-command") is not None
         assert fault_of_command("rampkeeper flows list --no-such-option") is not None
+        assert fault_of_command("rampkeeper ledger move-suspense FLOW --amount 5") is not None
         assert fault_of_command("rampkeeper flows list --kind due_deposit --json") is None
 
     def test_see_the_commands_of_a_page(self) -> None:
