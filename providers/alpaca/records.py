@@ -1,7 +1,9 @@
 """Alpaca's cash journals, a few days a page, as a comparison reads them."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from funding.errors import NotFound, UnexpectedAnswer
 from funding.reconcile.records import Record, RecordPage
@@ -29,20 +31,26 @@ class JournalRecords:
         end = min((until.astimezone(UTC) + AROUND).date(), self._alpaca.today())
         last = min(first + timedelta(days=DAYS - 1), end)
         shown = self._alpaca.list_journals(first, last)
-        records = [one for item in shown if first <= (one := record(item)).at.date() <= last]
+        records = [one for item in shown if first <= (one := self._record(item)).at.date() <= last]
         following = last + timedelta(days=1)
         return RecordPage(records, following.isoformat() if following <= end else None)
 
     def one(self, object_id: str, *, account: str | None) -> Record | None:  # noqa: ARG002 -- a journal has two accounts
         """One journal; None: Alpaca knows none of that id. Raises: as any read."""
         try:
-            return self._alpaca.read_journal(object_id, record)
+            return self._alpaca.read_journal(object_id, self._record)
         except NotFound:
             return None
 
+    def _record(self, value: Any) -> Record:
+        return record(value, firm_account=self._alpaca.firm_account)
 
-def record(value: Any) -> Record:
-    """A journal as a record; one that cannot be read says why. Raises: UnexpectedAnswer: it has no id or day."""
+
+def record(value: Any, *, firm_account: str) -> Record:
+    """A journal as a record; one that cannot be read says why. Raises: UnexpectedAnswer: it has no id or day.
+
+    Its reference is the flow that it names; not if it brings cash back to the firm, as one that undoes another does.
+    """
     fields = Fields(value)
     try:
         known = Record(
@@ -50,7 +58,7 @@ def record(value: Any) -> Record:
             id=fields.id("id"),
             status=fields.text("status").lower(),
             at=_day(fields.text("system_date")),
-            reference=fields.maybe_text("description"),
+            reference=_flow_named(value) if fields.maybe_text("to_account") != firm_account else None,
         )
     except WrongShape as error:
         raise UnexpectedAnswer(f"alpaca shows a journal that cannot be told of: {error}", provider="alpaca") from None
@@ -61,6 +69,13 @@ def record(value: Any) -> Record:
         return known._replace(asset_out=wire.USD, amount_out=wire.load_journal(value).amount.minor)
     except WrongShape as error:
         return known._replace(fault=str(error))
+
+
+def _flow_named(value: Mapping[str, Any]) -> str | None:
+    try:
+        return str(UUID(wire.reference_of(value)))
+    except ValueError:
+        return None
 
 
 def _day(text: str) -> datetime:
