@@ -13,6 +13,7 @@ import pytest
 from funding.flows.table import FLOWS
 from ops.cli.main import cli
 from ops.documents import flow_diagram, ledger_example, pages
+from settings import GROUPS, Settings, table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
@@ -21,6 +22,10 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(pattern)
 )
 LATER = {"reconcile", "withdrawals", "top-ups", "bridge", "approvals"}  # checked once they are there
+NO_SETTINGS = {"USD_6"}  # an asset
+FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`")
+SETTING = re.compile(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)[`=]")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -102,6 +107,14 @@ class TestEachPage:
     def test_names_no_command_that_is_not(self, page: Path) -> None:
         faults = [fault for said in commands_of(page) if (fault := fault_of_command(said))]
         assert faults == []
+
+    def test_names_no_file_that_is_not(self, page: Path) -> None:
+        named = [path for path in PATH.findall(prose_of(page)) if "NAME" not in path]
+        assert [path for path in named if not (ROOT / path).exists() and not (ROOT / page.parent / path).exists()] == []
+
+    def test_names_no_setting_that_is_not(self, page: Path) -> None:
+        known = {setting.name for _, group in (("", Settings), *GROUPS) for _, setting in table(group)}
+        assert set(SETTING.findall(prose_of(page))) - known - NO_SETTINGS == set()
 
 
 class TestTheChecks:
