@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with Apprise; only this test reads YAML
 
 from ops.alerts.documents import DASHBOARD_FILE, RULES_FILE, documents
 from ops.alerts.expressions import Level, Share
 from ops.alerts.rules import RULES, Rule
+from ops.cli.main import cli
 from ops.reports.metrics import FIGURES, PREFIX
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +99,20 @@ class TestRunbook:
         runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
         anchors = {title.lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", runbook, flags=re.MULTILINE)}
         assert set(re.findall(r"\]\(#([^)]+)\)", runbook)) - anchors == set()
+
+    def test_names_commands_that_exist(self) -> None:
+        """A person on call types what stands here."""
+        runbook = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+        words = set(re.findall(r"rampkeeper ([a-z-]+)(?: ([a-z][a-z-]*))?", runbook))
+        unknown = {" ".join(said).strip() for said in words if not is_command(*said)}
+        assert unknown == set()
+
+
+def is_command(name: str, below: str) -> bool:
+    command = cli.get_command(click.Context(cli), name)
+    if command is None:
+        return False
+    return not below or not isinstance(command, click.Group) or below in command.commands
 
 
 def named(keyword: str, *, of: set[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -37,6 +38,14 @@ def test_reads_columns_in_any_order_and_a_journals_one_amount(path: Path) -> Non
     (journal,) = check(path).records()
     assert (journal.status, journal.asset_out, journal.amount_out, journal.amount) == ("executed", "USD", 249_25, None)
     assert journal.at == AT.replace(hour=0, minute=0), "a journal bears a date"
+
+
+@pytest.mark.parametrize(("said", "reference"), [(f"{UUID(int=7)} tf_1", str(UUID(int=7))), ("by hand", None)])
+def test_knows_the_flow_that_a_journals_description_names(path: Path, said: str, reference: str | None) -> None:
+    """Two journals "by hand" are not one movement of money."""
+    header = "provider,kind,id,state,time,asset,amount,reference"
+    path.write_text(f"{header}\nalpaca,journal,j_1,executed,2026-03-04T09:30:00Z,USD,1.00,{said}\n")
+    assert next(check(path).records()).reference == reference
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from funding.money import Money, NotMoney
 from funding.reconcile.books import BOOKS, Book
@@ -148,8 +149,18 @@ def _record(line: Line, book: Book | None) -> Record | str:
         amount_out=went.minor if went else None,
         fee=fee.minor if fee else None,
         account=line.get("account") or None,
-        reference=line.get("reference") or None,
+        reference=_reference(line.get("reference") or "", book),
     )
+
+
+def _reference(text: str, book: Book) -> str | None:
+    """What several records of one movement of money share; of a journal, the flow that its description begins with."""
+    if not book.made_by_us:
+        return text or None
+    try:
+        return str(UUID(text.partition(" ")[0]))
+    except ValueError:
+        return None
 
 
 def _money(line: Line, amount: str, asset: str) -> Money | None:
