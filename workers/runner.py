@@ -132,13 +132,18 @@ class Runner:
         )
 
     def _record(self, claim: Claim, step: Step, answer: Outcome | Exception, call: Call) -> Recorded:
+        following: Claim | None = None
+
         def go_on(connection: Connection, standing: Standing) -> Claim | None:
-            following = self.flows[standing.kind].step_of(standing.state)
-            if following is None or following.provider not in {None, step.provider}:
+            nonlocal following
+            after = self.flows[standing.kind].step_of(standing.state)
+            if after is None or after.provider not in {None, step.provider}:
                 return None
-            return self._claim(connection, claim.flow.id, following, quick=False)
+            following = self._claim(connection, claim.flow.id, after, quick=False)
+            return following
 
         for _ in range(CUT_OFF_TRIES):
+            following = None
             try:
                 return self.recorder.record(claim, step, answer, call.results, go_on)
             except SQLAlchemyError as error:
@@ -148,7 +153,7 @@ class Runner:
                     continue
                 log.warning("record.cut_off", flow=str(claim.flow.id), attempt=str(claim.attempt))
                 if self._stands(claim):
-                    return Recorded(None)
+                    return Recorded(None, next_claim=following)  # it stands too: the same transaction made it
                 self.sleep(CUT_OFF_WAIT_S)
             except Exception as error:  # noqa: BLE001 -- an answer that cannot be recorded is a bug: tried again, then a letter
                 answer = _bug(error, of=answer)

@@ -155,3 +155,25 @@ class TestIngest:
         house.pass_time(20)
         assert house.letters() == []
         assert house.rows("SELECT DISTINCT state FROM inbox_events") == [("handled",)]
+
+
+class TestACommitWhoseNewsIsLost:
+    def test_goes_on_with_the_claim_that_it_made(self, house: DepositHouse) -> None:
+        """Left behind, that claim would hold the flow until its limit ends."""
+        runner, cut = house.worker.runner, times(1)
+
+        @contextmanager
+        def begin() -> Iterator[Connection]:
+            with house.begin() as connection:
+                yield connection
+            claimed = house.rows("SELECT state FROM flows WHERE attempt_id IS NOT NULL")
+            if claimed == [("broker_funded",)] and cut():
+                raise OperationalError("commit", {}, psycopg.OperationalError("gone"), connection_invalidated=True)
+
+        house.worker.runner = replace(runner, recorder=replace(runner.recorder, begin=begin))
+        transfer = house.deposit(house.person(), ("payment_processed",))
+        house.pass_time(25)
+        assert not cut(), "the commit that claimed the next step was cut off"
+        assert house.flow_of(transfer)["attempt_id"] is None
+        assert house.flow_of(transfer)["data"]["balances_read"]
+        assert house.rows("SELECT count(*) FROM attempts WHERE outcome = 'lost'") == [(0,)]
