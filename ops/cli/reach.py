@@ -8,12 +8,14 @@ from typing import Final
 
 import click
 from sqlalchemy import Connection, Engine, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from db.engine import make_engine, unit_of_work
 from ops.actions.desk import Desk, Nobody, Waker
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
+NO_ADDRESS: Final = "DATABASE_URL is no address of a Postgres database, as postgresql://user:password@host:5432/name is"
 
 
 class CannotReach(click.ClickException):
@@ -40,23 +42,30 @@ def environment(instance: str | None) -> Mapping[str, str]:
     try:
         return {**os.environ, **find_instance(ROOT, instance).environment()}
     except (NoInstance, OSError, ValueError) as error:
-        raise NothingNamed(str(error)) from error
+        hint = "" if instance else "; or set DATABASE_URL"
+        raise NothingNamed(f"{error}{hint}") from error
 
 
 @contextmanager
 def database(settings: Mapping[str, str], *, any_schema: bool = False) -> Iterator[Engine]:
     """An engine on the database of these settings, its schema checked. Raises: CannotReach."""
     url = settings.get("DATABASE_URL", "").strip()
+    if not url.startswith(SCHEMES):
+        raise NothingNamed(NO_ADDRESS)
     try:
         engine = make_engine(url, transaction_pooler=settings.get("DATABASE_POOLER", "").lower() == "transaction")
-    except ArgumentError:
-        raise NothingNamed("DATABASE_URL is no address: postgresql://user:password@host:5432/name") from None
+    except (ArgumentError, ValueError):
+        raise NothingNamed(NO_ADDRESS) from None
     try:
         if not any_schema:
             check_schema(engine)
         yield engine
     except OperationalError as error:
         raise CannotReach(unreachable(url, error)) from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) is None:  # no server said so: libpq cannot read the address
+            raise NothingNamed(NO_ADDRESS) from None
+        raise
     finally:
         engine.dispose()
 
@@ -93,7 +102,7 @@ def unreachable(url: str, error: OperationalError) -> str:
     address = make_url(url)
     place = f"{address.host or 'the local socket'}{f':{address.port}' if address.port else ''}"
     said = str(error.orig).strip().splitlines()
-    reason = said[-1] if said else "no answer"
+    reason = said[0].rpartition(" failed: ")[2] if said else "no answer"  # libpq says where, then why
     return f"Postgres at {place} cannot be used: {reason}\nCheck DATABASE_URL, and that the server runs."
 
 

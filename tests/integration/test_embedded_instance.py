@@ -1,12 +1,13 @@
 """Instances: how the command line finds a system that `bin/up` started."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from embedded.instance import NoInstance, find_instance, new_instance, read_env, running
+from embedded.instance import MOST_KEPT, NoInstance, find_instance, new_instance, read_env, running
 from tests.support.waiting import eventually
 
 VALUES = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:5/db", "NOTE": 'it\'s $HOME, "quoted" & spaced'}
@@ -67,3 +68,29 @@ class TestInstance:
         (tmp_path / "env").write_text("A=b\nnonsense\n")
         with pytest.raises(ValueError, match="line 2: not KEY=value"):
             read_env(tmp_path / "env")
+
+
+class TestKept:
+    def test_outlives_the_instance_and_nothing_else_does(self, tmp_path: Path) -> None:
+        """A report is read after the demo is over; its settings hold passwords that nobody needs any more."""
+        with new_instance(tmp_path, "demo") as instance:
+            instance.write_environment(VALUES)
+            (instance.folder / "logs").mkdir()
+            (instance.folder / "logs" / "web.log").write_text("said")
+            instance.kept.mkdir()
+            (instance.kept / "report.html").write_text("well")
+
+        assert [path.relative_to(instance.folder) for path in instance.folder.rglob("*")] == [
+            Path("kept"),
+            Path("kept/report.html"),
+        ]
+        assert running(tmp_path) == []
+
+    def test_makes_room_for_newer_ones(self, tmp_path: Path) -> None:
+        for number in range(MOST_KEPT + 3):
+            with new_instance(tmp_path, "demo") as instance:
+                instance.kept.mkdir()
+            os.utime(instance.folder, (number, number))
+        with new_instance(tmp_path, "demo"):
+            left = sorted(path.stat().st_mtime for path in (tmp_path / ".run").glob("*/") if (path / "kept").exists())
+        assert left == list(range(3, MOST_KEPT + 3))

@@ -46,24 +46,34 @@ def summarize(
         },
     }
     breaks = demo_story.open_breaks(engine)
-    summary["troubles"] = [*story.troubles, *_troubles(summary, effects, breaks)]
+    summary["troubles"] = [*story.troubles, *troubles(summary, effects, breaks)]
     return summary
 
 
 def sentence(summary: Mapping[str, Any]) -> str:
     """What happened, in one sentence."""
     flows = {name: sum(by_kind.values()) for name, by_kind in summary["flows"].items()}
-    sent = sum(summary["sent"].values())
-    waiting = flows["parked"] + flows["unfinished"]
+    left = flows["parked"] + flows["unfinished"]
     ends = [f"{flows['completed']} funded", f"{flows['returned']} returned to their senders"]
     ends += [f"{flows['failed']} failed"] if flows["failed"] else []
-    ends += [f"{waiting} unfinished"] if waiting else []
-    return (
-        f"{sent} deposits: {', '.join(ends)}, {summary['lost']} lost, "
-        f"{summary['provider_effects']['duplicates']} doubled; {summary['webhooks']['dropped']} webhooks dropped, "
-        f"{summary['processes']['killed']} processes killed, {summary['dead_letters']['replayed']} dead letters "
-        f"replayed, and the books {'agree with' if _agree(summary) else 'DIFFER from'} the providers' own to the cent."
-    )
+    ends += [f"{left} unfinished"] if left else []
+    ends += [f"{summary['lost']} lost", f"{summary['provider_effects']['duplicates']} doubled"]
+    done = [
+        f"{counted(count, what)} {happened}"
+        for count, what, happened in (
+            (summary["webhooks"]["dropped"], "webhook", "dropped"),
+            (summary["processes"]["killed"], "process", "killed"),
+            (summary["dead_letters"]["replayed"], "dead letter", "replayed"),
+        )
+        if count
+    ]
+    books = f"the books {'agree with' if _agree(summary) else 'DIFFER from'} the providers' own to the cent"
+    return f"{counted(sum(summary['sent'].values()), 'deposit')}: {', '.join(ends)}; {', '.join(done)}{', and ' if done else ''}{books}."
+
+
+def counted(count: int, what: str) -> str:
+    """A number of them: 1 process, 2 processes."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def _fates(orders: Sequence[Order]) -> dict[str, int]:
@@ -78,7 +88,7 @@ def _agree(summary: Mapping[str, Any]) -> bool:
     return ledger["balanced"] and not ledger["clearing_differences"] and not ledger["customer_differences"]
 
 
-def _troubles(summary: Mapping[str, Any], effects: Mapping[str, Any], breaks: Sequence[Mapping[str, Any]]) -> list[str]:
+def troubles(summary: Mapping[str, Any], effects: Mapping[str, Any], breaks: Sequence[Mapping[str, Any]]) -> list[str]:
     """What must not be, each as a sentence."""
     flows, letters = summary["flows"], summary["dead_letters"]
     left = sum(flows["unfinished"].values()) + sum(flows["parked"].values())
