@@ -17,19 +17,27 @@ from db.sealing import EncryptionKey
 from ops.environment import (
     OpsUser,
     address,
+    apprise_urls,
     base_url,
     choice,
+    credential,
+    database_url,
     ed25519_public,
     encryption_keys,
+    identifier,
+    listening_address,
     ops_users,
     rate,
+    redis_url,
     seconds,
+    sentry_dsn,
     state_limits,
     switch,
     webhook_secret,
     whole,
 )
-from providers.rotation import Malformed, Secret, Windowed, entries, rotation
+from providers.addresses import Refused, read_url
+from providers.rotation import Malformed, Secret, Windowed, rotation
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ def _setting(
 
 Secrets = tuple[Windowed[Secret], ...] | None
 _secrets = rotation(Secret)
+_credentials = rotation(credential)  # sent in headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +94,7 @@ class Due:
 
     enabled: bool = _setting("DUE_ENABLED", switch, "Takes new flows; unset: true with credentials", example="true")
     base_url: str | None = _setting("DUE_BASE_URL", base_url, "Where its API is", example="https://api.due.network")
-    api_key: Secrets = _setting("DUE_API_KEY", _secrets, "API keys; the next is tried on 401", example="new,old")
+    api_key: Secrets = _setting("DUE_API_KEY", _credentials, "API keys; the next is tried on 401", example="new,old")
     webhook_public_keys: tuple[Windowed[bytes], ...] | None = _setting(
         "DUE_WEBHOOK_PUBLIC_KEYS",
         rotation(ed25519_public),
@@ -93,7 +102,7 @@ class Due:
         example="MCowBQYDK2VwAyEAU57W4twH2bexsIXXn1tKxHJ1XfMySQlHb4lKsOy1HHk=@2026-01-01/",
     )
     webhook_endpoint_id: str | None = _setting(
-        "DUE_WEBHOOK_ENDPOINT_ID", str, "Our endpoint's id at Due; unset: found by listing", example="whk_1"
+        "DUE_WEBHOOK_ENDPOINT_ID", identifier, "Our endpoint's id at Due; unset: found by listing", example="whk_1"
     )
     legacy_webhook_secret: Secrets = _setting(
         "DUE_LEGACY_WEBHOOK_SECRET", _secrets, "HMAC secrets of /webhooks/due/deposit", example="a-long-random-text"
@@ -110,10 +119,10 @@ class Alpaca:
     base_url: str | None = _setting(
         "ALPACA_BASE_URL", base_url, "Where its Broker API is", example="https://broker-api.alpaca.markets"
     )
-    key_id: Secrets = _setting("ALPACA_KEY_ID", _secrets, "Key ids; the next pair is tried on 401", example="CKNEW")
-    secret: Secrets = _setting("ALPACA_SECRET", _secrets, "Secrets, in the order of the key ids", example="s3cr3t")
+    key_id: Secrets = _setting("ALPACA_KEY_ID", _credentials, "Key ids; the next pair is tried on 401", example="CKNEW")
+    secret: Secrets = _setting("ALPACA_SECRET", _credentials, "Secrets, in the order of the key ids", example="s3cr3t")
     firm_account_id: str | None = _setting(
-        "ALPACA_FIRM_ACCOUNT_ID", str, "The firm's own account", example="9f0d1c1e-0a52-4c39-9d40-2f6d8a7b1c01"
+        "ALPACA_FIRM_ACCOUNT_ID", identifier, "The firm's own account", example="9f0d1c1e-0a52-4c39-9d40-2f6d8a7b1c01"
     )
 
 
@@ -132,7 +141,7 @@ class Notify:
     )
     apprise_urls: tuple[Secret, ...] | None = _setting(
         "NOTIFY_APPRISE_URLS",
-        lambda text: tuple(map(Secret, entries(text))),
+        apprise_urls,
         "Apprise addresses that tell people, taken as they are",
         example="mailto://user:password@mail.example",
     )
@@ -147,7 +156,7 @@ class Settings:
 
     database_url: Secret = _setting(
         "DATABASE_URL",
-        address("postgresql", "postgres", "postgresql+psycopg"),
+        database_url,
         "The Postgres primary",
         example="postgresql://user:password@host:5432/rampkeeper",
         required=True,
@@ -164,20 +173,20 @@ class Settings:
     )
     redis_url: Secret = _setting(
         "REDIS_URL",
-        address("redis", "rediss", "unix"),
+        redis_url,
         "Redis or Valkey: announcements and shared limits, never the truth",
         example="redis://host:6379/0",
         required=True,
     )
     sentry_dsn: Secret | None = _setting(
-        "SENTRY_DSN", address("https", "http"), "Where errors are reported, scrubbed", example="https://key@host/1"
+        "SENTRY_DSN", sentry_dsn, "Where errors are reported, scrubbed", example="https://key@host/1"
     )
     log_level: str = _setting(
         "LOG_LEVEL", choice("debug", "info", "warning", "error"), "Least level logged", example="info", default="info"
     )
     web_host: str = _setting(
         "WEB_HOST",
-        str,
+        listening_address,
         "Address the web process listens on",
         example="127.0.0.1",
         default="0.0.0.0",  # noqa: S104 (a platform's router must reach it)
@@ -193,7 +202,7 @@ class Settings:
         "METRICS_PORT", whole(1, 65535), "Port where worker and clock serve their metrics", example="9100"
     )
     metrics_token: Secret | None = _setting(
-        "METRICS_TOKEN", Secret, "Bearer token that /metrics asks for", example="a-long-random-text"
+        "METRICS_TOKEN", credential, "Bearer token that /metrics asks for", example="a-long-random-text"
     )
     encryption_keys: tuple[EncryptionKey, ...] | None = _setting(
         "ENCRYPTION_KEYS",
@@ -284,11 +293,18 @@ def _disagreements(environ: Mapping[str, str], groups: dict[str, dict[str, Any]]
     alpaca, notify = groups["alpaca"], groups["notify"]
     if len(alpaca.get("key_id") or ()) != len(alpaca.get("secret") or ()):
         yield "ALPACA_SECRET", "must have as many entries as ALPACA_KEY_ID"
+    yield from _notify_disagreements(notify)
+
+
+def _notify_disagreements(notify: dict[str, Any]) -> Iterator[tuple[str, str]]:
     address = notify.get("webhook_url")
     if address and not notify.get("webhook_secrets"):
         yield "NOTIFY_WEBHOOK_SECRETS", "is missing, and NOTIFY_WEBHOOK_URL is set"
-    if address and not notify.get("allow_private") and address.reveal().startswith("http://"):
-        yield "NOTIFY_WEBHOOK_URL", "must begin with https:// unless NOTIFY_ALLOW_PRIVATE is on"
+    if address:
+        try:
+            read_url(address.reveal(), allow_private=bool(notify.get("allow_private")))
+        except Refused as refused:
+            yield "NOTIFY_WEBHOOK_URL", f"cannot be used: {refused}; NOTIFY_ALLOW_PRIVATE permits more"
 
 
 def markdown() -> str:

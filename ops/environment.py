@@ -8,16 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from psycopg.conninfo import conninfo_to_dict
+from redis.connection import parse_url
+from sentry_sdk.utils import BadDsn, Dsn
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from db.sealing import KEY_BYTES, EncryptionKey
+from providers.fields import is_id
 from providers.rotation import Malformed, Secret, entries, read_base64
 
+DATABASE_SCHEMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 WEBHOOK_SECRET_BYTES: Final = range(24, 65)  # what the Standard Webhooks specification allows
 
@@ -87,6 +96,66 @@ def rate(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]{0,8}/(second|minute|hour)", text):
         raise Malformed("must be a whole number, a slash and second, minute or hour")
     return text
+
+
+def database_url(text: str) -> Secret:
+    """The address of a Postgres database, whole and without options that nobody knows."""
+    secret = address(*DATABASE_SCHEMES)(text)
+    try:
+        conninfo_to_dict(make_url(text).set(drivername="postgresql").render_as_string(hide_password=False))
+    except (ArgumentError, ValueError, psycopg.Error):
+        raise Malformed("is no address of a database: its port, or an option after ?, is not one") from None
+    return secret
+
+
+def redis_url(text: str) -> Secret:
+    """The address of a Redis or Valkey database."""
+    secret = address("redis", "rediss", "unix")(text)
+    try:
+        parse_url(text)  # type: ignore[no-untyped-call]  # redis leaves this function untyped
+    except ValueError:
+        raise Malformed("is no address of a Redis database: its port, its number or an option is not one") from None
+    return secret
+
+
+def sentry_dsn(text: str) -> Secret:
+    """Where Sentry takes errors: with a public key and a project's number."""
+    secret = address("https", "http")(text)
+    try:
+        Dsn(text)
+    except (BadDsn, ValueError):
+        raise Malformed("is no DSN: it needs a key before the host and a project after it") from None
+    return secret
+
+
+def credential(text: str) -> Secret:
+    """A secret that travels in a header: printable ASCII without spaces."""
+    if not re.fullmatch(r"[!-~]+", text):
+        raise Malformed("must be printable ASCII without spaces")
+    return Secret(text)
+
+
+def identifier(text: str) -> str:
+    """An id at a provider, fit for a path."""
+    if not is_id(text):
+        raise Malformed("must be an id: letters, digits and _ . : -")
+    return text
+
+
+def apprise_urls(text: str) -> tuple[Secret, ...]:
+    """Addresses of any kind that Apprise knows; what follows their scheme is its own to read."""
+    found = entries(text)
+    if not all(re.fullmatch(r"[A-Za-z0-9+.-]+://\S+", entry) for entry in found):
+        raise Malformed("each entry must be an address with its scheme and no spaces; write , in it as %2C")
+    return tuple(map(Secret, found))
+
+
+def listening_address(text: str) -> str:
+    """An IP address of this machine."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise Malformed("must be an IP address of this machine; 0.0.0.0 is all of them") from None
 
 
 def address(*schemes: str) -> Callable[[str], Secret]:

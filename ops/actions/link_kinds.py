@@ -1,6 +1,6 @@
 """Which links there are, and what their ids and attributes must look like."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,8 +37,11 @@ def fault_of_link(provider: str, kind: str, external_id: str, attributes: Mappin
 
 
 def _fault_of_attributes(provider: str, kind: str, external_id: str, attributes: Mapping[str, Any]) -> str | None:
-    if any("\x00" in str(part) for pair in attributes.items() for part in pair):
-        return "attributes hold a NUL character"
+    for said in _texts(attributes):
+        if "\x00" in said:
+            return "attributes hold a NUL character"
+        if any("\ud800" <= letter <= "\udfff" for letter in said):
+            return "attributes hold half of a surrogate pair, which is no character"
     match provider, kind:
         case "alpaca", "brokerage_account":
             return None if _is_uuid(external_id) else "external_id must be the UUID of the Alpaca account"
@@ -54,6 +57,19 @@ def _fault_of_attributes(provider: str, kind: str, external_id: str, attributes:
             return None if usable else f"attributes: last4 must be the last {LAST_DIGITS} digits, and no more"
         case _:
             return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a JSON value, keys too, at any depth."""
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for key, item in value.items():
+                yield from (str(key), *_texts(item))
+        case list():
+            for item in value:
+                yield from _texts(item)
 
 
 def _is_uuid(value: str) -> bool:
