@@ -68,7 +68,8 @@ def sentence(summary: Mapping[str, Any]) -> str:
         if count
     ]
     books = f"the books {'agree with' if _agree(summary) else 'DIFFER from'} the providers' own to the cent"
-    return f"{counted(sum(summary['sent'].values()), 'deposit')}: {', '.join(ends)}; {', '.join(done)}{', and ' if done else ''}{books}."
+    told = f"{', '.join(done)}, and {books}" if done else books
+    return f"{counted(sum(summary['sent'].values()), 'deposit')}: {', '.join(ends)}; {told}."
 
 
 def counted(count: int, what: str) -> str:
