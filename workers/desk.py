@@ -148,7 +148,14 @@ def make_desk(settings: Settings) -> WorkerDesk:
         redis=client,
         providers=providers,
         runner=runner,
-        ingest=Ingest(begin=begin, flows=FLOWS, interpreters=INTERPRETERS, sealer=sealer, wake=wake),
+        ingest=Ingest(
+            begin=begin,
+            flows=FLOWS,
+            interpreters=INTERPRETERS,
+            sealer=sealer,
+            wake=wake,
+            closed=[name for name, one in (("due", settings.due), ("alpaca", settings.alpaca)) if not one.enabled],
+        ),
         notifier=notifier,
         polls=make_polls(begin, providers=providers, wake=wake, sealer=sealer, settings=settings),
     )

@@ -1,6 +1,6 @@
 """What each fact of an event does: open a flow, wake one, wait for one, ask for a look, post cash."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -18,16 +18,21 @@ from funding.outcomes import BreakFound
 DEFER_FIRST: Final = timedelta(seconds=2)
 DEFER_CEILING: Final = timedelta(minutes=10)
 DEFER_AT_MOST: Final = timedelta(days=1)
+SWITCHED_OFF: Final = "its provider is switched off and takes no new flows: read again until it is on"
 
 Key = tuple[str, str, str]  # provider, kind, external id
 
 
 class Batch:
-    """The events of one transaction. `hints` gathers the flows to wake and what was said of each."""
+    """The events of one transaction. `hints` gathers the flows to wake and what was said of each.
 
-    def __init__(self, connection: Connection, table: Mapping[str, Flow]) -> None:
+    `closed`: providers that take no new flows.
+    """
+
+    def __init__(self, connection: Connection, table: Mapping[str, Flow], *, closed: Collection[str] = ()) -> None:
         self._connection = connection
         self._table = table
+        self._closed = closed
         self._owners: dict[Key, UUID] = {}
         self._statuses: dict[UUID, str] = {}
         self.hints: dict[UUID, dict[str, str]] = {}
@@ -60,6 +65,9 @@ class Batch:
         if owner is None:
             if fact.opening is None:
                 return self._nobodys(event, reading, fact)
+            if event.provider in self._closed:
+                wait = DEFER_CEILING.total_seconds()
+                return Handled(id=event.id, state="deferred", type=reading.type, reason=SWITCHED_OFF, due_in_s=wait)
             owner = self._open(event, fact, fact.opening)
             self._owners[key] = owner
         if self._statuses.get(owner) == CLOSED:

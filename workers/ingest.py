@@ -1,6 +1,6 @@
 """Ingest: what inbox events say becomes opened and woken flows, in one transaction for a whole batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,13 +31,14 @@ class Interpret(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """Handles inbox events for this process."""
+    """Handles inbox events for this process. `closed`: providers that are switched off, so take no new flows."""
 
     begin: UnitOfWork
     flows: Mapping[str, Flow]
     interpreters: Mapping[str, Interpret]
     sealer: Sealer
     wake: Wake
+    closed: Collection[str] = ()
 
     def handle(self, ids: Sequence[int]) -> None:
         """Handle those of `ids` that are due. When the database refuses a batch, its events are handled alone."""
@@ -62,7 +63,7 @@ class Ingest:
                     readings.append((event, answer))
                 else:
                     handled.append(answer)
-            batch = Batch(connection, self.flows)
+            batch = Batch(connection, self.flows, closed=self.closed)
             batch.find_owners(
                 [(e.provider, f.kind, f.id) for e, r in readings for f in r.facts if isinstance(f, Changed)]
             )
