@@ -8,6 +8,7 @@ from uuid import UUID
 
 from funding.backoff import backstop
 from funding.errors import (
+    Misconfigured,
     NeedsPerson,
     OutcomeUnknown,
     ProviderRejected,
@@ -143,8 +144,8 @@ class Call:
         except OutcomeUnknown as error:
             self.results.append((key, "answered_5xx" if error.answered else "unknown"))
             raise
-        except ProviderUnavailable as error:
-            # Answered "slow down", or never sent: nothing happened under this key, unless an earlier call made it.
+        except (ProviderUnavailable, Misconfigured) as error:
+            # "Slow down", "who are you", or never sent: nothing happened under this key, unless an earlier call made it.
             if kept is None:
                 self.results.append((key, "unsent" if error.status is None else "refused"))
             raise
