@@ -32,6 +32,14 @@ def pytest_configure_node(node: Any) -> None:
     node.config.stash[SERVERS].share_with(node.workerinput)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share something dear go to one worker."""
+    from tests.support.grouping import TogetherScheduling  # noqa: PLC0415 - a run of one process needs no xdist
+
+    return TogetherScheduling(config, log) if config.getoption("dist") in {"load", "loadgroup"} else None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if servers := config.stash.get(SERVERS, None):
         servers.stop()

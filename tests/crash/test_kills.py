@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.fleet import Fleet
 
-pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 TAKEN_AGAIN_WITHIN_S = 15
 SLOW = {"name": "slow_reply", "provider": "*", "probability": 1.0, "seconds": 2.0}

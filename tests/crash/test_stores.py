@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.fleet import Fleet
 
-pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_valkey_emptied_under_load(fleet: Fleet) -> None:

@@ -10,7 +10,7 @@ from ops.cli.system import is_ready
 from tests.support.fleet import Fleet
 from tests.support.router import Router
 
-pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def move_webhooks(fleet: Fleet, url: str) -> None:

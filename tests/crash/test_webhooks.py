@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.fleet import Fleet
 
-pytestmark = [pytest.mark.xdist_group("crash"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ALL_DROPPED = {"name": "webhook_dropped", "provider": "due", "probability": 1.0}
 MISBEHAVING = (
