@@ -17,8 +17,6 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from psycopg.conninfo import conninfo_to_dict
-from redis.connection import parse_url
-from sentry_sdk.utils import BadDsn, Dsn
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -110,6 +108,8 @@ def database_url(text: str) -> Secret:
 
 def redis_url(text: str) -> Secret:
     """The address of a Redis or Valkey database."""
+    from redis.connection import parse_url  # noqa: PLC0415 -- slow to import: not for every command
+
     secret = address("redis", "rediss", "unix")(text)
     try:
         parse_url(text)  # type: ignore[no-untyped-call]  # redis leaves this function untyped
@@ -120,6 +120,8 @@ def redis_url(text: str) -> Secret:
 
 def sentry_dsn(text: str) -> Secret:
     """Where Sentry takes errors: with a public key and a project's number."""
+    from sentry_sdk.utils import BadDsn, Dsn  # noqa: PLC0415 -- slow to import: only where it is set
+
     secret = address("https", "http")(text)
     try:
         Dsn(text)

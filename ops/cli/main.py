@@ -1,5 +1,6 @@
 """`rampkeeper`: the command line. Each command group is a module of this package, named in the table below."""
 
+import sys
 from typing import Final
 
 import click
@@ -37,6 +38,9 @@ def cli(instance: str | None) -> None:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 it found or did something wrong, 2 the call was wrong."""
+    if any("\udc80" <= letter <= "\udcff" for word in sys.argv for letter in word):  # how Python keeps other bytes
+        sys.stderr.write("Error: a word of this command is not UTF-8\n")
+        sys.exit(2)
     cli(prog_name="rampkeeper")
 
 

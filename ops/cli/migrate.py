@@ -1,10 +1,10 @@
 """`rampkeeper migrate`: the schema to this checkout's newest."""
 
 import click
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ops.cli.options import INSTANCE
-from ops.cli.reach import CannotReach, NothingNamed, environment, unreachable
+from ops.cli.reach import CannotReach, NothingNamed, check_address, environment, unreachable
 
 
 @click.command()
@@ -22,11 +22,10 @@ def migrate(instance: str | None) -> None:
             "migrations need a direct connection: run this with DATABASE_URL of the primary itself and "
             "DATABASE_POOLER unset"
         )
-    url = settings["DATABASE_URL"]
+    url = settings["DATABASE_URL"].strip()
+    check_address(url)
     try:
         upgrade(url)
-    except ArgumentError:
-        raise NothingNamed("DATABASE_URL is no address: postgresql://user:password@host:5432/name") from None
     except OperationalError as error:
         raise CannotReach(unreachable(url, error)) from None
     except DBAPIError as error:

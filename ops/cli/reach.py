@@ -8,14 +8,15 @@ from typing import Final
 
 import click
 from sqlalchemy import Connection, Engine, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError
 
 from db.engine import make_engine, unit_of_work
 from ops.actions.desk import Desk, Nobody, Waker
+from ops.environment import database_url
+from providers.rotation import Malformed
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
-NO_ADDRESS: Final = "DATABASE_URL is no address of a Postgres database, as postgresql://user:password@host:5432/name is"
+EXAMPLE: Final = "postgresql://user:password@host:5432/name"
 
 
 class CannotReach(click.ClickException):
@@ -50,22 +51,14 @@ def environment(instance: str | None) -> Mapping[str, str]:
 def database(settings: Mapping[str, str], *, any_schema: bool = False) -> Iterator[Engine]:
     """An engine on the database of these settings, its schema checked. Raises: CannotReach."""
     url = settings.get("DATABASE_URL", "").strip()
-    if not url.startswith(SCHEMES):
-        raise NothingNamed(NO_ADDRESS)
-    try:
-        engine = make_engine(url, transaction_pooler=settings.get("DATABASE_POOLER", "").lower() == "transaction")
-    except (ArgumentError, ValueError):
-        raise NothingNamed(NO_ADDRESS) from None
+    check_address(url)
+    engine = make_engine(url, transaction_pooler=settings.get("DATABASE_POOLER", "").lower() == "transaction")
     try:
         if not any_schema:
             check_schema(engine)
         yield engine
     except OperationalError as error:
         raise CannotReach(unreachable(url, error)) from None
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) is None:  # no server said so: libpq cannot read the address
-            raise NothingNamed(NO_ADDRESS) from None
-        raise
     finally:
         engine.dispose()
 
@@ -84,6 +77,14 @@ def desk_of(instance: str | None, *, by: str) -> Iterator[Desk]:
     settings = environment(instance)
     with database(settings) as engine:
         yield Desk(begin=unit_of_work(engine), by=by, waker=_waker(settings))
+
+
+def check_address(url: str) -> None:
+    """Refuse a DATABASE_URL that cannot be one, without quoting it. Raises: NothingNamed."""
+    try:
+        database_url(url)
+    except Malformed as malformed:
+        raise NothingNamed(f"DATABASE_URL {malformed}; for example {EXAMPLE}") from None
 
 
 def check_schema(engine: Engine) -> None:
