@@ -2,9 +2,11 @@
 
 import random
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +26,6 @@ from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import POLLED_EVERY, SimulatedWorker
 from workers.session import BEAT_S
 
-DEEPEST: Final = 2  # processes standing still at once
 READINGS: Final = 4  # of the beats, within
 SILENT: Final = timedelta(seconds=8.4)  # which is longer than a worker may be silent
 QUIET_ROUNDS: Final = 150
@@ -69,14 +70,15 @@ class History:
         self.engine = engine
         self.quiet = moved_unit_of_work(engine, self.clock, lambda _: None)
         self.wires = {
-            "due": SandboxWire(create_due_app(self.world), self.clock, self.boundary),
-            "alpaca": SandboxWire(create_alpaca_app(self.world), self.clock, self.boundary, self._spoil),
+            "due": SandboxWire(create_due_app(self.world), self.clock, lambda name: self.boundary(f"due {name}")),
+            "alpaca": SandboxWire(
+                create_alpaca_app(self.world), self.clock, lambda name: self.boundary(f"alpaca {name}"), self._spoil
+            ),
         }
         self.heard = Heard()
         self.workers: list[SimulatedWorker] = []
         self.depth = 0
         self.acting: list[Actor] = []
-        self.known_dead: set[object] = set()
         self.frames_heard = 0  # when it was quiet
         self.people = People(self.world, self.quiet, wake=self.heard, draw=self.draw, tell=self._tell)
 
@@ -96,9 +98,9 @@ class History:
         self.rough = False
         self.world.faults.clear()
         self._tell("quiet from here")
-        self.people.relent()
+        self.people.relent(self.plan.mended)
         self._until_still()
-        self.people.replay_all()
+        self.people.replay(self.plan.mended)
         self._until_still()
         for later in (POLLED_EVERY, timedelta(hours=2)):  # what only a poll finds, and a first look at what rests
             self.pass_time(later)
@@ -108,32 +110,40 @@ class History:
 
     def round(self) -> None:
         """Some time passes and one or two things happen."""
-        self.pass_time(timedelta(seconds=self.draw.choice((0.2, 1.0, 3.0, 8.0, 20.0, 75.0))))
+        self.pass_time(timedelta(seconds=self.draw.choice(self.plan.times)))
         if self.draw.random() < self.plan.people:
-            self.people.act()
+            self.people.act(self.draw.choice(self.plan.acts))
         self.draw.choice((self._dispatch, self._dispatch, self._hear, self._hear, self._webhooks, self._listen))()
 
     def pass_time(self, by: timedelta) -> None:
         """Virtual time moves: workers that are well beat, the leader frees what the others held."""
         until = self.clock.now + by
-        silent = {worker.session.id for worker in self.workers if not worker.alive or worker.frozen} - self.known_dead
-        if silent and by >= timedelta(seconds=8):
-            step = min(SILENT, by) / (READINGS - 1)
-            self.clock.now = until - step * (READINGS - 1)
+        silent = self._silent() if by >= timedelta(seconds=8) else []
+        if silent:
+            step = SILENT / (READINGS - 1)
+            self.clock.now = max(self.clock.now, until - SILENT)
             for _ in range(READINGS - 1):
                 self._beat()
                 self._as_leader("sweep", SimulatedLeader.sweep)
                 self.clock.advance(step)
-            self.known_dead |= silent
         self.clock.now = max(self.clock.now, until)
         self.world.tick()
         self._beat()
         if silent or by >= CLAIM_LASTS:
             self._as_leader("sweep", SimulatedLeader.sweep)
 
+    def _silent(self) -> list[UUID]:
+        """Sessions that do not beat and are not known to be dead."""
+        quiet = [worker.session.id for worker in self.workers if not worker.alive or worker.frozen]
+        if not quiet:
+            return quiet
+        with self.quiet() as connection:
+            query = text("SELECT id FROM worker_sessions WHERE id = ANY(:ids) AND dead_at IS NULL")
+            return list(connection.execute(query, {"ids": quiet}).scalars())
+
     def boundary(self, name: str) -> None:
         """Called at every boundary of claim, call and record; here the process may die, lose its commit or stall."""
-        if not self.rough:
+        if not self.rough or (self.plan.only and name not in self.plan.only):
             return
         luck = self.draw.random()
         if luck < self.plan.crash:
@@ -142,7 +152,9 @@ class History:
         if luck < self.plan.crash + self.plan.cut_off and name.startswith("commit"):
             self._tell(f"  connection cut at {name}")
             raise CutOff(name)
-        if luck > 1 - self.plan.pause and self.depth < DEEPEST and name != "commit":  # there it would hold row locks
+        if (
+            luck > 1 - self.plan.pause and self.depth < self.plan.deepest and name != "commit"
+        ):  # there it would hold row locks
             self._stall(name)
 
     def _stall(self, name: str) -> None:
@@ -154,7 +166,7 @@ class History:
         self.depth += 1
         stalled.frozen = True
         try:
-            for _ in range(self.draw.randint(1, 4)):
+            for _ in range(self.draw.randint(1, self.plan.stall)):
                 self.round()
         finally:
             stalled.frozen = False
@@ -218,7 +230,7 @@ class History:
     def _survives(self, actor: Actor, what: str, act: Callable[[], None]) -> bool:
         self.acting.append(actor)
         try:
-            act()
+            Context().run(act)  # another process, which knows nothing of what the one standing still was about
         except SQLAlchemyError:
             self._tell(f"{what} lost its connection")  # the process contains it: what it was at is still due
         except Crash:
@@ -240,7 +252,7 @@ class History:
             person.virtual_account,
             amount,
             path,
-            self.draw.choice((0.5, 5.0, 30.0)),
+            self.draw.choice(self.plan.steps),
             expects_account=person.brokerage,
         )
         self._tell(f"deposit {transfer} of {amount} for {person.name} by {path[-1]}")
@@ -272,8 +284,7 @@ class History:
         self._hear()
 
     def _listen(self) -> None:
-        if self.plan.stream:
-            self._as_leader("stream", SimulatedLeader.listen)
+        self._as_leader("stream", SimulatedLeader.listen)
 
     def _spoil(self, path: str, body: bytes) -> bytes:
         """Frames of the stream come doubled, in another order, or not at all."""

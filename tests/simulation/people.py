@@ -17,7 +17,6 @@ from sandbox.world import World
 from tests.simulation.heard import Heard
 
 REFUSALS: Final = ("forbidden", "rejected", "refused", "canceled")
-MENDED: Final = 0.8  # how often what is broken is mended at the end; the rest stays parked with its reason
 Tell = Callable[[str], None]
 
 
@@ -71,47 +70,34 @@ class People:
         if known:
             self._link(person)
 
-    def act(self) -> None:
-        """One of them does one thing; what cannot be done just now is refused, and nothing happens."""
-        act = self._draw.choice(
-            (
-                self._pause_or_resume,
-                self._wake_flow,
-                self._replay_event,
-                self._replay_letter,
-                self._replay_letter,
-                self._abandon_letter,
-                self._find_owner,
-                self._refuse_or_relent,
-                self._settle_journal,
-                self._correct_journal,
-            )
-        )
+    def act(self, name: str) -> None:
+        """One of them does that; what cannot be done just now is refused, and nothing happens."""
         try:
-            act()
+            getattr(self, name)()
         except Refused as refused:
             self._tell(f"the desk refused: {refused}")
 
-    def relent(self) -> None:
-        """The providers go on; links are found, most of them."""
+    def relent(self, share: float) -> None:
+        """The providers go on; links are found, a share of them."""
         for account in self._world.alpaca.accounts:
             self._world.alpaca.refuse_account(account, on=False)
         for provider in ("due", "alpaca"):
             if self._paused(provider):
                 providers.resume(self._desk, provider)
         for person in tuple(self.strangers):
-            if self._draw.random() < MENDED:
+            if self._draw.random() < share:
                 self._link(person)
 
-    def replay_all(self) -> None:
-        """Every dead letter that is open, most of them."""
-        letters = [letter for letter in self._letters() if self._draw.random() < MENDED]
+    def replay(self, share: float) -> None:
+        """A share of the dead letters that are open."""
+        letters = [letter for letter in self._letters() if self._draw.random() < share]
         for result in dead_letters.replay_letters(self._desk, letters):
             self._tell(f"replay of {result.letter.error} of {result.letter.state}: {result.answer}")
 
     # At our desk -----------------------------------------------------------------------------------------------------
 
-    def _pause_or_resume(self) -> None:
+    def pause_or_resume(self) -> None:
+        """A provider is left alone, or asked again."""
         provider = self._draw.choice(("due", "alpaca"))
         if self._paused(provider):
             providers.resume(self._desk, provider)
@@ -125,33 +111,37 @@ class People:
             query = text("SELECT paused FROM provider_gates WHERE provider = :provider")
             return bool(connection.execute(query, {"provider": provider}).scalar())
 
-    def _wake_flow(self) -> None:
+    def wake_flow(self) -> None:
+        """Any flow, whatever it waits for."""
         with self._begin() as connection:
             found = connection.execute(text("SELECT id FROM flows ORDER BY id")).scalars().all()
         if found:
             state = flows.wake_flow(self._desk, self._draw.choice(found))
             self._tell(f"a flow in {state} was woken")
 
-    def _replay_event(self) -> None:
+    def replay_event(self) -> None:
+        """Any event, handled or not."""
         with self._begin() as connection:
             found = connection.execute(text("SELECT id FROM inbox_events ORDER BY id")).scalars().all()
         if found:
             _, name = events.replay_event(self._desk, self._draw.choice(found))
             self._tell(f"an event was sent again as its replay number {name.rpartition(':')[2]}")
 
-    def _replay_letter(self) -> None:
+    def replay_letter(self) -> None:
+        """One that is open."""
         if letters := self._letters():
             (result,) = dead_letters.replay_letters(self._desk, [self._draw.choice(letters)])
             self._tell(f"replay of {result.letter.error} of {result.letter.state}: {result.answer}")
 
-    def _abandon_letter(self) -> None:
+    def abandon_letter(self) -> None:
         """Only where Due is through with it: what Due does later to an abandoned deposit is a person's to settle."""
         letters = [letter for letter in self._letters() if letter.state == "off_ramp_completed"]
         if letters and self._draw.random() < 1 / 3:
             (result,) = dead_letters.abandon_letters(self._desk, [self._draw.choice(letters)], reason="a drill")
             self._tell(f"abandoning: {result.refused or 'done'}")
 
-    def _find_owner(self) -> None:
+    def find_owner(self) -> None:
+        """A stranger becomes a customer."""
         if self.strangers:
             self._link(self._draw.choice(self.strangers))
 
@@ -167,7 +157,8 @@ class People:
 
     # At Alpaca -------------------------------------------------------------------------------------------------------
 
-    def _refuse_or_relent(self) -> None:
+    def refuse_or_relent(self) -> None:
+        """Compliance, about one account."""
         account = self._draw.choice(sorted(person.brokerage for person in (*self.known, *self.strangers)))
         if self._world.alpaca.ledger.account(account).refuses:
             self._world.alpaca.refuse_account(account, on=False)
@@ -177,7 +168,8 @@ class People:
             self._world.alpaca.refuse_account(account, mode=mode)
             self._tell(f"compliance: journals to an account are {mode}")
 
-    def _settle_journal(self) -> None:
+    def settle_journal(self) -> None:
+        """One under way ends as it pleases."""
         journals = self._world.alpaca.journals
         opened = [one.id for one in journals.by_id.values() if one.status in ("queued", "sent_to_clearing", "pending")]
         if opened:
@@ -185,7 +177,8 @@ class People:
             journals.force(self._draw.choice(opened), status)
             self._tell(f"Alpaca's staff: a journal is {status}")
 
-    def _correct_journal(self) -> None:
+    def correct_journal(self) -> None:
+        """One that was executed is replaced, by as much or half."""
         journals = self._world.alpaca.journals
         executed = [one for one in journals.by_id.values() if one.status == "executed"]
         if executed:

@@ -31,18 +31,37 @@ PATHS: Final = (
     (("funds_received", "manual_review", "canceled"), 1),
 )
 
+ACTS: Final = (  # of `tests.simulation.people.People`; what is named twice is done twice as often
+    "pause_or_resume",
+    "wake_flow",
+    "replay_event",
+    "replay_letter",
+    "replay_letter",
+    "abandon_letter",
+    "find_owner",
+    "refuse_or_relent",
+    "settle_journal",
+    "correct_journal",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How rough a history is. Probabilities; `crash` and the rest are per boundary crossed.
 
+    A round takes one of `times` and Due one of `steps` from status to status, in seconds.
+    A process that pauses stands still for at most `stall` rounds of the others, `deepest` of them at once; crashes and
+    pauses strike at the boundaries named in `only`, or at all.
     `faults`: how many kinds of `menu` are drawn, each striking with probability `fault`. `people`: how often somebody
-    at our desk or at a provider does something in a round. `strangers`: the share of deposits on an account that no
-    customer has. `polls`, `stream`: whether the clock's polls and Alpaca's event stream are there at all.
+    at our desk or at a provider does one of `acts` in a round. `strangers`: the share of deposits on an account that
+    no customer has. `mended`: how often what is broken is mended at the end; the rest stays parked with its reason.
+    `polls`: whether the clock has any.
     """
 
     deposits: int = 3
+    steps: tuple[float, ...] = (0.5, 5.0, 30.0)
     rounds: int = 50
+    times: tuple[float, ...] = (0.2, 1.0, 3.0, 8.0, 20.0, 75.0)
     fault: float = 0.15
     faults: int = 4
     menu: tuple[Fault, ...] = FAULTS
@@ -50,15 +69,19 @@ class Plan:
     crash: float = 0.02
     cut_off: float = 0.01
     pause: float = 0.02
+    stall: int = 4
+    deepest: int = 2
+    only: tuple[str, ...] = ()
     hear: float = 0.7
     repeat: float = 0.2
     people: float = 0.2
+    acts: tuple[str, ...] = ACTS
     strangers: float = 0.2
+    mended: float = 0.8
     polls: bool = True
-    stream: bool = True
 
 
-_PLAIN = Plan(deposits=2, rounds=40, faults=0, paths=((QUICK, 1),), crash=0, cut_off=0, pause=0, people=0, strangers=0)
+_PLAIN = Plan(deposits=2, rounds=20, faults=0, paths=((QUICK, 1),), crash=0, cut_off=0, pause=0, people=0, strangers=0)
 
 
 def _plain(**changed: Any) -> Plan:
@@ -68,10 +91,27 @@ def _plain(**changed: Any) -> Plan:
 
 PLANS: Final = {
     "rough": Plan(),
-    "crash": _plain(crash=0.1),
-    "duplicate": _plain(faults=1, fault=0.7, menu=(("webhook_doubled", "due", {}),), repeat=0.7),
-    "late_wake": _plain(pause=0.1, strangers=1.0, polls=False, deposits=4, paths=((ARRIVES, 1),)),
-    "lost_claim": _plain(crash=0.1),
+    # Each of these is rough in one way: `test_guards` takes the guard against it away.
+    "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
+    "duplicate": _plain(people=0.5, acts=("replay_event",)),
+    "late_wake": _plain(
+        deposits=4,
+        paths=((ARRIVES, 1),),
+        strangers=1.0,
+        mended=0,
+        polls=False,
+        rounds=50,
+        steps=(1.0, 2.0),
+        times=(0.2, 0.5, 1.0),
+        pause=0.5,
+        stall=8,
+        deepest=1,
+        only=("due GET answered",),
+        hear=1.0,
+    ),
+    "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=False),
     "lost_reply": _plain(faults=1, fault=0.5, menu=(("reply_lost", "alpaca", {}),)),
-    "late_record": _plain(pause=0.15),
+    "late_record": _plain(
+        steps=(0.5,), polls=False, rounds=15, pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0
+    ),
 }

@@ -21,8 +21,9 @@ _BOOKED = text("""
      WHERE e.cause LIKE 'alpaca/journal/%' AND a.name = 'alpaca:custody' AND p.layer = 'posted' GROUP BY 1
 """)
 _HELD = text("""
-    SELECT coalesce(sum(p.amount), 0)::bigint FROM postings p JOIN ledger_accounts a ON a.id = p.account_id
+    SELECT sum(p.amount)::bigint FROM postings p JOIN ledger_accounts a ON a.id = p.account_id
      WHERE a.name = 'alpaca:clearing' AND p.layer = 'posted'
+       AND EXISTS (SELECT FROM poll_marks WHERE poll = 'activities' AND high_water_mark IS NOT NULL)
 """)
 _UNEXPLAINED = text("""
     SELECT f.id, f.state FROM flows f WHERE f.parked_at IS NOT NULL AND NOT EXISTS (
@@ -152,6 +153,8 @@ def _journals(connection: Connection, world: World) -> Iterator[str]:
     executed = [one for one in world.alpaca.journals.by_id.values() if one.status == "executed"]
     unknown = sum(int(one.amount * 100) for one in executed) - sum(booked.values())
     ours = connection.execute(_HELD).scalar_one()
+    if ours is None:
+        return  # nobody polled for it
     theirs = int(world.alpaca.ledger.account(world.alpaca.firm_account_id).cash * 100)
     if ours != theirs + unknown:
         yield f"the firm has {theirs} cents at Alpaca, our clearing account says {ours} with {unknown} not known here"
