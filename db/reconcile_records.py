@@ -25,8 +25,9 @@ def add(connection: Connection, run: UUID, records: Sequence[Record]) -> None:
     """Copy records in. Not logged: a crash of the server loses them, and the run fails."""
     raw = connection.connection.cursor()
     with raw, raw.copy(_COPY) as copy:  # type: ignore[attr-defined]  # psycopg's own cursor, which SQLAlchemy only wraps
+        name = str(run)
         for record in records:
-            copy.write_row((run, *record))
+            copy.write_row((name, *record))
 
 
 def replace(connection: Connection, run: UUID, asked: Sequence[str], records: Sequence[Record]) -> None:

@@ -126,9 +126,19 @@ _FINDING = text("""
 _NOT_FOUND: Final = """b.provider = :provider AND b.about_at >= :since AND b.about_at < :until
     AND NOT EXISTS (SELECT FROM reconciliation_findings f WHERE f.run_id = :run AND f.break_id = b.id)"""
 
+# That a listing does not show an object any more is no evidence that it is gone: it takes a flow, or seeing it agree.
+_SHOWN: Final = """(:whole OR b.type <> 'missing_here'
+    OR EXISTS (SELECT FROM flow_references r
+                WHERE r.provider = b.provider AND r.kind = :kind
+                  AND r.external_id = substr(b.subject, length(:kind) + 2))
+    OR EXISTS (SELECT FROM reconciliation_records t WHERE t.run_id = :run
+                  AND t.external_id = substr(b.subject, length(:kind) + 2)))
+"""
+
 _CLOSE = text(f"""
     WITH closed AS (
-      UPDATE breaks b SET status = 'closed', closed_at = rk_now() WHERE b.status = 'open' AND {_NOT_FOUND}
+      UPDATE breaks b SET status = 'closed', closed_at = rk_now()
+       WHERE b.status = 'open' AND {_NOT_FOUND} AND {_SHOWN}
       RETURNING b.id, b.type, b.subject
     )
     INSERT INTO break_history (break_id, what, note)
@@ -140,13 +150,14 @@ _GONE = text(f"""
 """)  # noqa: S608 -- built from the constant above
 
 
-def close_others(connection: Connection, run: Begun, provider: str) -> int:
+def close_others(connection: Connection, run: Begun, provider: str, kind: str, *, whole: bool) -> int:
     """Close the breaks about the run's window that a comparison once found and this run did not; how many.
 
+    `whole`: the records are all there are, so that what they do not hold is gone.
     One that a person had resolved and that is gone now is new again should it return. Served by ix_breaks_about.
     """
     values = {"run": run.id, "provider": provider, "since": run.since, "until": run.until}
-    closed = connection.execute(_CLOSE, values).rowcount
+    closed = connection.execute(_CLOSE, values | {"kind": kind, "whole": whole}).rowcount
     connection.execute(_GONE, values)
     return closed
 

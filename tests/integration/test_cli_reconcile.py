@@ -71,6 +71,12 @@ class TestImport:
         with engine.begin() as connection:
             assert digests(connection) == before
 
+    def test_closes_what_a_later_file_of_the_window_does_not_hold(self, rampkeeper: CommandLine, file: str) -> None:
+        """A file holds everything of its window: what is not in it any more is gone."""
+        rampkeeper("reconcile", "import", file, "--yes")
+        Path(file).write_text("\n".join(Path(file).read_text().splitlines()[:-1]))
+        assert rampkeeper.json("reconcile", "import", file, "--yes")["counts"]["closed"] == 1
+
     def test_asks_first(self, rampkeeper: CommandLine, file: str) -> None:
         assert "Add --yes" in rampkeeper("reconcile", "import", file, expect=2).stderr
 

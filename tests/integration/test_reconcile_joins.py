@@ -275,6 +275,17 @@ class TestBreaks:
         assert house.history() == ["opened", "closed", "reopened"]
         assert len(house.breaks()) == 1
 
+    def test_of_what_a_listing_does_not_show_any_more_stay_open(self, house: House) -> None:
+        """Nobody has it here, so nobody would notice that the listing was cut short. A flow of its own closes it."""
+        house.listing.shown = [a_transfer("tf_1", at=AT)]
+        house.compare()
+        house.listing.shown = []
+        house.compare()
+        assert house.breaks() == [("missing_here", "transfer tf_1", "open")]
+        house.know(transfer="tf_1")
+        house.listing.shown = [a_transfer("tf_1", at=AT)]
+        assert house.compare()["counts"]["closed"] == 1
+
     def test_of_another_window_are_left_alone(self, house: House) -> None:
         house.know(transfer="tf_1", amount=1)
         house.listing.shown = [a_transfer("tf_1", at=AT)]

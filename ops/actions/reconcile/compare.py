@@ -25,7 +25,7 @@ from ops.actions.desk import Refused
 from ops.actions.reconcile.reading import Reading, Surroundings
 from providers.registry import Providers
 
-COPIED_AT_ONCE: Final = 10_000  # records of a file
+COPIED_AT_ONCE: Final = 50_000  # records of a file
 WRITTEN_AT_ONCE: Final = 1_000  # findings
 
 Item = TypeVar("Item")
@@ -166,7 +166,10 @@ class Comparer:
             for some in _chunks((one for one in judged if one is not None), WRITTEN_AT_ONCE):
                 report.write(connection, some)
             # What a listing left out may be what an open break is about.
-            closed = 0 if truncated else reconcile_runs.close_others(connection, run, book.provider)
+            closed = 0
+            if not truncated:
+                whole = window.from_file
+                closed = reconcile_runs.close_others(connection, run, book.provider, book.kind, whole=whole)
             came_to = {"theirs": counts.theirs, "ours": counts.ours, **report.counts(), "closed": closed, **said}
             if not reconcile_runs.finish(connection, run.id, came_to):
                 raise GivenUp
