@@ -145,7 +145,7 @@ class Call:
             self.results.append((key, "answered_5xx" if error.answered else "unknown"))
             raise
         except (ProviderUnavailable, Misconfigured) as error:
-            # "Slow down", "who are you", or never sent: nothing happened under this key, unless an earlier call made it.
+            # "Slow down", "who are you", or never sent: nothing happened under this key, unless an earlier call did.
             if kept is None:
                 self.results.append((key, "unsent" if error.status is None else "refused"))
             raise
