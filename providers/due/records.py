@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from funding.errors import NotFound, ProviderRejected, UnexpectedAnswer
+from funding.errors import Misconfigured, NotFound, ProviderRejected, UnexpectedAnswer
 from funding.money import SCALES
 from funding.reconcile.records import Record, RecordPage
 from providers.due import wire
@@ -58,7 +58,7 @@ class TransferRecords:
         if self._accounts is None:
             try:
                 listed = self._due.list_accounts()
-            except (ProviderRejected, UnexpectedAnswer):  # the listing is a help, its shape is not documented
+            except (Misconfigured, ProviderRejected, UnexpectedAnswer):  # a help only, and its shape is not documented
                 listed = []
             self._accounts = sorted({*listed, *self._known})
         return self._accounts
