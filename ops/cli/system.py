@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ PRODUCT: Final = ("web", "worker", "clock")
 PRETENDED: Final = ("due", "alpaca")
 SETTINGS: Final = frozenset(row.name for _, group in (("", Settings), *GROUPS) for _, row in table(group))
 CONTROL_S: Final = 10.0  # how long the pretended providers' control has to answer
+START_LIMIT: Final = timedelta(minutes=3)  # of a process, on a slow and busy machine
 OPERATOR: Final = "operator"
 
 
@@ -132,7 +134,14 @@ def _start(
     ports = {"worker": str(free_port()), "clock": str(free_port())}
     say("starting web, worker and clock")
     supervisor.start(
-        Process(name="web", command=_module("web"), env=environment, cwd=ROOT, ready=lambda: is_ready(web)),
+        Process(
+            name="web",
+            command=_module("web"),
+            env=environment,
+            cwd=ROOT,
+            ready=lambda: is_ready(web),
+            ready_within=START_LIMIT,
+        ),
         *(
             Process(name=name, command=_module(module), env={**environment, "METRICS_PORT": ports[name]}, cwd=ROOT)
             for name, module in (("worker", "workers"), ("clock", "scheduler"))
@@ -166,7 +175,14 @@ def _sandbox(supervisor: Supervisor, instance: Instance, seed: int, webhooks: st
     log = instance.folder / "logs" / "sandbox.log"
     plain = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
     supervisor.start(
-        Process(name="sandbox", command=command, env=plain, cwd=ROOT, ready=lambda: _said(log) is not None)
+        Process(
+            name="sandbox",
+            command=command,
+            env=plain,
+            cwd=ROOT,
+            ready=lambda: _said(log) is not None,
+            ready_within=START_LIMIT,
+        )
     )
     said = _said(log)
     if said is None:
