@@ -123,9 +123,13 @@ def safe(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[redacted]")
+    return " ".join(redacted(text).split())[:LONGEST_MESSAGE]
+
+
+def redacted(text: str) -> str:
+    """A text without addresses of people and long numbers, printable."""
     text = "".join(letter if letter.isprintable() else " " for letter in text)
-    text = _DIGITS.sub("[redacted]", _EMAIL.sub("[redacted]", text))
-    return " ".join(text.split())[:LONGEST_MESSAGE]
+    return _DIGITS.sub("[redacted]", _EMAIL.sub("[redacted]", text))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

@@ -24,7 +24,7 @@ def bearer(key: str) -> Credential:
 def basic(user: str, password: str) -> Credential:
     """HTTP Basic."""
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
-    return Credential(_fingerprint(f"{user}:{password}"), {"Authorization": f"Basic {token}"}, (password, token))
+    return Credential(_fingerprint(f"{user}:{password}"), {"Authorization": f"Basic {token}"}, (password, token, user))
 
 
 def _fingerprint(secret: str) -> str:

@@ -18,7 +18,7 @@ from db import notifications
 from db.engine import UnitOfWork
 from db.notifications import ClaimedNotification, Ended
 from providers.addresses import Refused
-from providers.answers import Answer, retry_after
+from providers.answers import Answer, redacted, retry_after
 from providers.outgoing import NoAnswer, Outgoing
 from providers.people import People
 from providers.rotation import Secret, Windowed
@@ -140,6 +140,5 @@ def _asked_wait(answer: Answer, now: datetime) -> timedelta:
 
 
 def printable(body: bytes) -> str:
-    """The first kilobyte of an answer as text that is safe to store and show."""
-    text = body[:KEPT_OF_ANSWER].decode("utf-8", "replace")
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """The first kilobyte of an answer as text that is safe to store and show: no addresses of people, no accounts."""
+    return redacted(body[:KEPT_OF_ANSWER].decode("utf-8", "replace"))
