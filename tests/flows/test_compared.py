@@ -10,6 +10,7 @@ from db.engine import UnitOfWork
 from ops.actions.reconcile.compare import Comparer, Wanted, balance_of, source_of
 from tests.support.deposit_house import DepositHouse
 from workers.comparisons import Comparisons
+from workers.polls import Polls
 
 HOUR = 3600
 
@@ -144,7 +145,41 @@ class TestTrouble:
             assert kinds <= {"listing_truncated"}
 
 
+class Places:
+    """Says whether there is a place inside a provider."""
+
+    def __init__(self) -> None:
+        self.free = False
+        self.asked: list[str] = []
+
+    def try_enter(self, provider: str) -> bool:
+        self.asked.append(provider)
+        return self.free
+
+    def leave(self, provider: str) -> None:
+        self.asked.append(f"left {provider}")
+
+
 class TestDaily:
+    def test_waits_for_a_place_inside_its_provider(self, house: DepositHouse) -> None:
+        """A comparison lasts: it counts among the threads that may be inside, as every call does."""
+        daily = Comparisons(begin=house.begin, providers=house.worker.providers, poll=timedelta(minutes=1))
+        places = Places()
+        polls = Polls(
+            begin=house.begin, walker=house._walker, doors=places, polls={}, looks={}, chores=daily.chores(),
+            asks=daily.asks(),
+        )  # fmt: skip
+        house.rows("INSERT INTO ticks (job, slot, term) VALUES ('compare_alpaca', rk_now(), 1) RETURNING 1")
+        slot = house.one("SELECT slot FROM ticks")
+        polls.run_tick("compare_alpaca", slot)
+        assert house.rows("SELECT attempts, outcome FROM ticks") == [(0, None)], "it is due still"
+        places.free = True
+        polls.run_tick("compare_alpaca", slot)
+        assert house.rows("SELECT outcome, detail FROM ticks") == [
+            ("done", "0 of theirs with 0 of ours: 0 breaks opened")
+        ]
+        assert places.asked == ["alpaca", "alpaca", "left alpaca"]
+
     def test_covers_a_week_and_what_is_open_before(self, house: DepositHouse) -> None:
         """A break found by hand in an older window closes by itself too."""
         house.books_differ = "an amount is changed here and put right again"
