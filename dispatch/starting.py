@@ -2,11 +2,22 @@
 
 import sys
 
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import UnitOfWork
 from dispatch.speakable import speakable
 from migrations.run import behind
+
+
+def serve_metrics(port: int | None, registry: CollectorRegistry = REGISTRY) -> None:
+    """Serve this process's counters, if there is a port; end the process, saying so, when it is taken."""
+    if port is None:
+        return
+    try:
+        start_http_server(port, registry=registry)
+    except OSError as error:
+        sys.exit(f"cannot serve metrics on METRICS_PORT {port}: {error.strerror}. Set another, or stop what uses it")
 
 
 def stop_unless_at_head(begin: UnitOfWork) -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from prometheus_client import start_http_server
 from sqlalchemy.exc import SQLAlchemyError
 
 from db.engine import UnitOfWork, make_engine, unit_of_work
@@ -17,7 +16,7 @@ from db.sealing import Sealer
 from dispatch import logs
 from dispatch.broker import make_broker, make_client
 from dispatch.dispatcher import Dispatcher
-from dispatch.starting import stop_unless_at_head
+from dispatch.starting import serve_metrics, stop_unless_at_head
 from dispatch.wake import Wake
 from providers.registry import AlpacaConfig, ProvidersConfig, Surroundings, build
 from scheduler.beats import Beats
@@ -73,8 +72,7 @@ def run(settings: Settings) -> None:
         metrics=metrics,
     )
     readers = _readers(settings, begin, leadership, wake, metrics)
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, registry=metrics.registry)
+    serve_metrics(settings.metrics_port, metrics.registry)
 
     def end() -> None:
         stop.wait()

@@ -44,7 +44,12 @@ def main() -> None:
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},  # into ours
         workers_kill_timeout=STOP_WITHIN_S,
     )
-    server.serve(target_loader=build, wrap_loader=False)
+    try:
+        server.serve(target_loader=build, wrap_loader=False)
+    except RuntimeError as error:
+        if "os error" not in str(error):  # how Granian words a refused socket
+            raise
+        sys.exit(f"cannot listen on {settings.web_host} port {settings.port}: {error}. Set PORT, or stop what uses it")
 
 
 def build() -> Callable[..., Any]:

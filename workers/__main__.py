@@ -9,11 +9,10 @@ from typing import Final
 
 import structlog
 from dramatiq import Worker
-from prometheus_client import start_http_server
 
 from dispatch import logs
 from dispatch.broker import QUEUES
-from dispatch.starting import stop_unless_at_head
+from dispatch.starting import serve_metrics, stop_unless_at_head
 from settings import SettingsError, load
 from workers.actors import declare
 from workers.desk import make_desk
@@ -38,8 +37,7 @@ def main() -> None:
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port)
+    serve_metrics(settings.metrics_port)
     declare(desk.broker, desk)
     desk.session.start()
     desk.session.beat_always()

@@ -1,6 +1,7 @@
 """Started wrongly, every process says what to mend in one sentence, exits 1, and has done nothing."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -84,6 +85,17 @@ class TestDatabase:
                 " (SELECT state FROM inbox_events), (SELECT announced_at FROM inbox_events)"
             ).fetchone()
         assert found == (0, 0, "received", None)
+
+
+@pytest.mark.parametrize(("module", "setting"), [("web", "PORT"), ("workers", "METRICS_PORT")])
+def test_a_port_that_is_taken_is_named(module: str, setting: str, database_url: str, valkey_url: str) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - on every address, as the metrics are served
+        port = str(taken.getsockname()[1])
+        code, told = run(module, DATABASE_URL=database_url, REDIS_URL=valkey_url, **{setting: port})
+    assert code == 1
+    assert f"{setting}" in told
+    assert port in told
+    assert "Traceback" not in told
 
 
 def test_the_door_is_not_ready_and_promises_nothing_until_the_schema_is_at_head(
