@@ -63,6 +63,18 @@ def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> Unit
     return begin
 
 
+def one_after_the_other(begin: UnitOfWork, clock: Clock) -> UnitOfWork:
+    """The same, each a microsecond later than the last: what is read in the order of its times needs them to differ."""
+
+    @contextmanager
+    def later() -> Iterator[Connection]:
+        clock.advance(timedelta(microseconds=1))
+        with begin() as connection:
+            yield connection
+
+    return later
+
+
 @contextmanager
 def _told(connection: Connection, now: datetime) -> Iterator[None]:
     """Tell the server's session what time it is, unless it knows: it keeps it between the transactions of a moment."""

@@ -1,7 +1,7 @@
 """One history: deposits, faults, crashes and pauses drawn from a seed, then quiet until nothing moves."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -122,13 +122,13 @@ class History:
         if silent:
             step = SILENT / (READINGS - 1)
             self.clock.now = max(self.clock.now, until - SILENT)
-            for _ in range(READINGS - 1):
-                self._beat()
+            for number in range(READINGS - 1):
+                if number == 1:
+                    self._beat(self._well())
                 self._as_leader("sweep", SimulatedLeader.sweep)
                 self.clock.advance(step)
         self.clock.now = max(self.clock.now, until)
         self.world.tick()
-        self._beat()
         if silent or by >= CLAIM_LASTS:
             self._as_leader("sweep", SimulatedLeader.sweep)
 
@@ -176,9 +176,13 @@ class History:
     def _tell(self, what: str) -> None:
         self.story.tell(self.clock.monotonic(), what)
 
-    def _beat(self) -> None:
-        for worker in self.workers:
-            if worker.alive and not worker.frozen and self.clock.monotonic() - worker.session._beat_at >= BEAT_S:
+    def _well(self) -> list[SimulatedWorker]:
+        return [worker for worker in self.workers if worker.alive and not worker.frozen]
+
+    def _beat(self, workers: Iterable[SimulatedWorker]) -> None:
+        """Let workers beat that would have; others beat when it next matters: to the leader, or to what they send."""
+        for worker in workers:
+            if self.clock.monotonic() - worker.session._beat_at >= BEAT_S:
                 worker.session.beat()
 
     # The processes ---------------------------------------------------------------------------------------------------
@@ -214,10 +218,11 @@ class History:
 
     def _as_worker(self, what: str, act: Callable[[SimulatedWorker], None]) -> None:
         """Let one worker that is free do something; a crash ends it and another takes its place."""
-        free = [worker for worker in self.workers if worker.alive and not worker.frozen]
+        free = self._well()
         if not free:
             return
         worker = self.draw.choice(free)
+        self._beat([worker])
         if not self._survives(worker, what, lambda: act(worker)):
             self._workers()
 

@@ -60,7 +60,7 @@ class Plan:
 
     deposits: int = 3
     steps: tuple[float, ...] = (0.5, 5.0, 30.0)
-    rounds: int = 50
+    rounds: int = 40
     times: tuple[float, ...] = (0.2, 1.0, 3.0, 8.0, 20.0, 75.0)
     fault: float = 0.15
     faults: int = 4

@@ -22,7 +22,7 @@ from providers.registry import (
     Surroundings,
     build,
 )
-from tests.simulation.clock import Boundary, Clock, moved_unit_of_work
+from tests.simulation.clock import Boundary, Clock, moved_unit_of_work, one_after_the_other
 from tests.simulation.heard import Heard
 from workers.doors import Doors
 from workers.ingest import Ingest
@@ -63,6 +63,7 @@ class SimulatedWorker:
         self.alive = True
         self.frozen = False
         begin = moved_unit_of_work(engine, clock, boundary)
+        stepping = one_after_the_other(begin, clock)
         quiet = moved_unit_of_work(engine, clock, lambda _: None)
         self.session = Session(quiet, monotonic=clock.monotonic)
         self.session.start()
@@ -84,11 +85,11 @@ class SimulatedWorker:
             gate._jitter = draw
         doors = Doors(self.providers.gates)
         self.runner = Runner(
-            begin=begin,
+            begin=stepping,
             flows=FLOWS,
             ports=Ports(due=due.transfers, alpaca=alpaca.journals, policies=dict(POLICIES)),
             session=self.session,
-            recorder=Recorder(begin=begin, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
+            recorder=Recorder(begin=stepping, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
             wake=wake,
             doors=doors,
             sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)),
