@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from db.sealing import EncryptionKey
-from ops.environment import (
+from environment import (
     OpsUser,
     address,
     apprise_urls,

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from db.engine import make_engine, unit_of_work
+from environment import database_url
 from ops.actions.desk import Desk, Nobody, Waker
-from ops.environment import database_url
 from providers.rotation import Malformed
 
 ROOT: Final = Path(__file__).resolve().parents[2]
