@@ -65,7 +65,8 @@ def _checks(instance: str | None) -> Iterator[Check]:
         with database(env, any_schema=True) as engine:
             yield from _check_database(engine)
     except (CannotReach, NothingNamed) as error:
-        yield Check(name="postgres", detail=error.message.splitlines()[0], mend=error.message.splitlines()[-1])
+        found, _, mend = error.message.partition("\n")
+        yield Check(name="postgres", detail=found, mend=mend or "mend DATABASE_URL")
 
 
 def _check_database(engine: Engine) -> Iterator[Check]:
