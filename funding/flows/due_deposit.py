@@ -219,6 +219,7 @@ def await_journal(flow: Snapshot, call: Call) -> Outcome:
                     rules.released(journal.id, amount, customer),
                     rules.funded(journal.id, journal.amount, customer),
                 ),
+                data={"funded_minor": journal.amount.minor},  # a replacement may be of another amount than was ordered
                 notifications=(_funded_notice(journal.amount),),
                 breaks=checks.other_amount(journal, amount),
             )
