@@ -2,24 +2,17 @@
 
 import base64
 import http.server
-import io
 import json
-import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import sentry_sdk
-import structlog
 from redis import Redis
-from sentry_sdk.transport import Transport
 from sqlalchemy import Engine, text
 
 from db import due_work
 from db.customers import NewLink
-from dispatch import logs
 from dispatch.wake import Wake
 from funding.flows.table import FLOWS
 from ops.actions import customers
@@ -27,6 +20,7 @@ from ops.actions.desk import Desk
 from ops.reports.metrics import fleet_metrics
 from tests.support.command_line import CommandLine
 from tests.support.door import Signer, settings
+from tests.support.telling import Heard, listening
 from web.app import create_app, stop
 from workers.desk import WorkerDesk, make_desk
 
@@ -120,33 +114,10 @@ def provider() -> Iterator[Provider]:
         thread.join()
 
 
-@dataclass
-class Said:
-    """All that this run said outside the database."""
-
-    log: io.StringIO
-    sentry: list[dict[str, Any]]
-
-
 @pytest.fixture
-def said() -> Iterator[Said]:
-    found = Said(io.StringIO(), [])
-
-    class Catch(Transport):
-        def capture_envelope(self, envelope: Any) -> None:
-            found.sentry.extend(item.payload.json for item in envelope.items if item.type == "event")
-
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure("debug", stream=found.log)
-    logs.report_errors("https://key@sentry.invalid/1", process="worker")
-    client = sentry_sdk.get_client()
-    client.transport = Catch()
-    yield found
-    client.close()
-    sentry_sdk.get_global_scope().set_client(None)
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+def said() -> Iterator[Heard]:
+    with listening("debug", process="worker") as found:
+        yield found
 
 
 def post(client: Any, body: dict[str, Any] | bytes, *, signed: bool = True) -> int:
@@ -191,7 +162,7 @@ def everything_in_redis(url: str) -> str:
 
 @pytest.mark.parametrize("mode", ANSWERS)
 def test_nothing_planted_is_said_or_kept_however_a_step_fails(
-    mode: str, provider: Provider, said: Said, engine: Engine, database_url: str, valkey_url: str
+    mode: str, provider: Provider, said: Heard, engine: Engine, database_url: str, valkey_url: str
 ) -> None:
     provider.mode = mode
     address = f"http://127.0.0.1:{provider.server_address[1]}"

@@ -1,62 +1,24 @@
 """Whatever fails, and however a library words it, logs and Sentry tell where and what kind, and quote nothing."""
 
-import io
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import psycopg
 import pytest
-import sentry_sdk
 import structlog
-from sentry_sdk.transport import Transport
 from sqlalchemy.exc import IntegrityError
 
-from dispatch import logs
 from funding.errors import ProviderRejected
+from tests.support.telling import Heard, listening
 
 PRIVATE = "Ana Pires 900100200300"
 
 
-class Heard:
-    """What this process said to its log and to Sentry."""
-
-    def __init__(self) -> None:
-        self.log = io.StringIO()
-        self.sentry: list[dict[str, Any]] = []
-
-    def all(self) -> str:
-        return self.log.getvalue() + json.dumps(_without_source(self.sentry))
-
-
-def _without_source(value: Any) -> Any:
-    """Sentry's own excerpts of the code that failed, this test's for one, are no data."""
-    if isinstance(value, dict):
-        code = {"context_line", "pre_context", "post_context"}
-        return {key: _without_source(item) for key, item in value.items() if key not in code}
-    return [_without_source(item) for item in value] if isinstance(value, list) else value
-
-
 @pytest.fixture
 def heard() -> Iterator[Heard]:
-    found = Heard()
-
-    class Catch(Transport):
-        def capture_envelope(self, envelope: Any) -> None:
-            found.sentry.extend(item.payload.json for item in envelope.items if item.type == "event")
-
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.configure("info", stream=found.log)
-    logs.report_errors("https://key@sentry.invalid/1", process="web")
-    client = sentry_sdk.get_client()
-    client.transport = Catch()
-    yield found
-    client.close()
-    sentry_sdk.get_global_scope().set_client(None)
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    with listening("info", process="web") as found:
+        yield found
 
 
 def _row_quoted() -> None:
@@ -104,7 +66,7 @@ def test_an_error_is_told_to_log_and_sentry_without_what_it_quotes(
     assert fail.__name__ in line["exception"]
     assert len(heard.sentry) == 1
     assert heard.sentry[0]["exception"]["values"][-1]["type"] == kind
-    assert PRIVATE not in (heard.all() if speaker == "ours" else json.dumps(_without_source(heard.sentry)))
+    assert PRIVATE not in (heard.all() if speaker == "ours" else heard.to_sentry())
 
 
 def test_an_error_keeps_what_helps_to_mend_it(heard: Heard) -> None:
