@@ -53,7 +53,7 @@ _CLAIM = text("""
         FROM claimed c JOIN was ON was.id = c.id WHERE was.snoozed_attempt_id IS NULL
     )
     SELECT c.*, rk_now() AS now, CASE WHEN :quick THEN set_config('synchronous_commit', 'off', true) END,
-           (SELECT json_agg(json_build_array(r.provider, r.kind, r.external_id) ORDER BY r.created_at, r.external_id)
+           (SELECT json_agg(json_build_array(r.provider, r.kind, r.external_id) ORDER BY r.number)
               FROM flow_references r WHERE r.flow_id = c.id) AS refs,
            (SELECT json_agg(json_build_array(l.provider, l.kind, l.external_id, l.attributes) ORDER BY l.created_at)
               FROM customer_links l WHERE l.customer_id = c.customer_id) AS links,

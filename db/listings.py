@@ -35,7 +35,7 @@ _FLOW: Final = """
     f.customer_id AS customer, f.asset, f.amount, f.asset_out, f.amount_out, f.due_at, f.created_at, f.moved_at,
     f.closed_at,
     coalesce((SELECT jsonb_agg(jsonb_build_object('provider', r.provider, 'kind', r.kind, 'id', r.external_id)
-                               ORDER BY r.created_at, r.provider, r.kind, r.external_id)
+                               ORDER BY r.number)
                 FROM flow_references r WHERE r.flow_id = f.id), '[]') AS provider_refs
 """
 _EVENT: Final = """

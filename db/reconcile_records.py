@@ -114,7 +114,7 @@ _SUSPICIOUS: Final = """
     SELECT s.*,
            NOT EXISTS (SELECT FROM flow_references mine
                          JOIN flow_references later ON later.flow_id = mine.flow_id AND later.provider = mine.provider
-                              AND later.kind = mine.kind AND later.created_at > mine.created_at
+                              AND later.kind = mine.kind AND later.number > mine.number
                         WHERE mine.provider = :provider AND mine.kind = :kind AND mine.external_id = s.external_id)
              AS newest,
            CASE WHEN s.flow IS NOT NULL AND s.amount_out <> s.our_amount_out THEN coalesce((

@@ -140,6 +140,7 @@ CREATE TABLE flow_references (
   kind text NOT NULL,
   external_id text NOT NULL,
   flow_id uuid NOT NULL REFERENCES flows,
+  number bigint GENERATED ALWAYS AS IDENTITY,     -- says which came later; a clock may have stepped back
   created_at timestamptz NOT NULL DEFAULT rk_now(),
   PRIMARY KEY (provider, kind, external_id)
 );
@@ -562,14 +563,14 @@ SELECT f.id AS flow_id, f.customer_id, f.state AS status, f.parked_reason,
        f.data ->> 'chain' AS chain, f.data ->> 'rail' AS rail, f.data ->> 'virtual_account' AS virtual_account,
        f.asset, f.amount, f.asset_out, f.amount_out,
        (SELECT r.external_id FROM flow_references r
-         WHERE r.flow_id = f.id AND r.provider = 'due' AND r.kind = 'transfer' ORDER BY r.created_at LIMIT 1) AS off_ramp_tx_id,
+         WHERE r.flow_id = f.id AND r.provider = 'due' AND r.kind = 'transfer' ORDER BY r.number LIMIT 1) AS off_ramp_tx_id,
        (SELECT min(coalesce(t.effective_at, t.recorded_at)) FROM transitions t
          WHERE t.flow_id = f.id AND t.to_state = 'off_ramp_initiated') AS off_ramp_initiated_at,
        (SELECT min(coalesce(t.effective_at, t.recorded_at)) FROM transitions t
          WHERE t.flow_id = f.id AND t.to_state = 'off_ramp_completed') AS off_ramp_completed_at,
        (SELECT r.external_id FROM flow_references r
          WHERE r.flow_id = f.id AND r.provider = 'alpaca' AND r.kind = 'journal'
-         ORDER BY r.created_at DESC, r.external_id LIMIT 1) AS alpaca_funding_tx_id,
+         ORDER BY r.number DESC LIMIT 1) AS alpaca_funding_tx_id,
        (SELECT max(coalesce(t.effective_at, t.recorded_at)) FROM transitions t
          WHERE t.flow_id = f.id AND t.to_state = 'broker_funded') AS broker_funded_at,
        f.created_at, f.moved_at, f.closed_at

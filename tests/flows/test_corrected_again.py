@@ -21,3 +21,23 @@ def test_a_replacement_funded_in_place_of_the_order_is_reversed_at_its_own_amoun
     house.pass_time(600, listening=True)
     house.poll()
     assert house.rows("SELECT posted FROM balances WHERE posted = 4000") == [(4000,)]
+
+
+def test_a_replacement_counts_as_the_later_one_though_the_clock_stepped_back(house: DepositHouse) -> None:
+    """Servers change over and their clocks differ: the first journal's reference bears a time still to come."""
+    journals = house.world.alpaca.journals
+    journals.single_limit = Decimal(100)
+    transfer = house.deposit(house.person())
+    house.pass_time(60)
+    (first,) = journals.by_id.values()
+    later = (
+        "UPDATE flow_references SET created_at = created_at + interval '1 day' WHERE provider = 'alpaca' RETURNING 1"
+    )
+    assert house.rows(later) == [(1,)]
+
+    journals.force(first.id, "executed")
+    replacement = journals.force(first.id, "correct", Decimal(100))
+    house.pass_time(600, listening=True)
+
+    assert house.state_of(transfer) == "broker_funded"
+    assert house.rows("SELECT alpaca_funding_tx_id FROM deposits") == [(replacement.id,)]
