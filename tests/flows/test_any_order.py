@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db import inbox
-from db.engine import make_engine
 from db.inbox import Arrival
-from tests.simulation.play import CONNECTIONS, empty
+from tests.simulation.play import empty, engine_on
 from tests.support.deposit_house import DepositHouse
 from tests.support.depositors import HAPPY
 
@@ -37,7 +36,7 @@ def kept(services: Any, template: str) -> Iterator[sqlalchemy.Engine]:
     from tests.support.databases import Databases  # noqa: PLC0415 -- beside the fixtures it is needed here alone
 
     with Databases(services.database_url).clone(template) as url:
-        engine = make_engine(url, pool=CONNECTIONS)
+        engine = engine_on(url)
         yield engine
         engine.dispose()
 

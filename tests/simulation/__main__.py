@@ -3,11 +3,10 @@
 import argparse
 import sys
 
-from db.engine import make_engine
 from embedded.postgres import PostgresServer
 from migrations.run import upgrade
 from tests.simulation.plan import PLANS
-from tests.simulation.play import CONNECTIONS, told
+from tests.simulation.play import engine_on, told
 from tests.simulation.truth import untrue_at_the_end
 from tests.support.databases import Databases
 
@@ -21,7 +20,7 @@ def main() -> int:
     with PostgresServer() as server:
         databases = Databases(server.url)
         databases.make_template("simulation", upgrade)
-        engine = make_engine(databases.url_of("simulation"), pool=CONNECTIONS)
+        engine = engine_on(databases.url_of("simulation"))
         history = told(engine, chosen.seed, chosen.plan)
         wrong = untrue_at_the_end(engine, history.world, history.quiet)
         engine.dispose()

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy
 
-from db.engine import make_engine
-from tests.simulation.play import CONNECTIONS
+from tests.simulation.play import engine_on
 
 
 @pytest.fixture
 def kept(database_url: str) -> Iterator[sqlalchemy.Engine]:
     """An engine that keeps its connections: a new one for each transaction takes more time than the history."""
-    engine = make_engine(database_url, pool=CONNECTIONS)
+    engine = engine_on(database_url)
     yield engine
     engine.dispose()
