@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 import sqlalchemy
+import structlog
 
 from embedded.leash import end_with_parent
 from embedded.services import Services
@@ -58,6 +59,27 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     if report.skipped and BROWSER_MISSING in str(report.longrepr):
         return BROWSER_MISSING, "b", "SKIPPED (no browser)"
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_no_loggers() -> Iterator[None]:
+    """A logger that is kept when first used in one test would speak with that test's words in the next."""
+    configure = structlog.configure
+
+    def keeping_none(*settings: Any, **more: Any) -> None:
+        configure(*settings, **more | {"cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(structlog, "configure", keeping_none)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """However a test sets up logging, the next finds it as this one did."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

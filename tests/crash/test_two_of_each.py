@@ -26,6 +26,22 @@ def move_webhooks(fleet: Fleet, url: str) -> None:
     answer.raise_for_status()
 
 
+def both_work(fleet: Fleet, sent: set[str]) -> set[str]:
+    """Send a few more until both workers have done steps; what was sent. One may be quick enough to take a lot."""
+    more: set[str] = set()
+    for _ in range(20):
+        steps = """
+            SELECT count(DISTINCT a.session_id) FROM attempts a JOIN flow_references r ON r.flow_id = a.flow_id
+             WHERE r.external_id = ANY(%s)
+        """
+        if fleet.one(steps, list(sent | more)) >= 2:
+            return more
+        lot = fleet.send(4)
+        more |= lot
+        fleet.under_way(lot, at_least=4)
+    pytest.fail("one worker does everything")
+
+
 def test_two_of_each_share_the_work_and_one_of_each_may_die(fleet: Fleet) -> None:
     port = free_port()
     second = f"http://127.0.0.1:{port}"
@@ -41,6 +57,7 @@ def test_two_of_each_share_the_work_and_one_of_each_may_die(fleet: Fleet) -> Non
             move_webhooks(fleet, router.url)
             sent = fleet.send(16)
             fleet.under_way(sent, at_least=6)
+            sent |= both_work(fleet, sent)
             assert set(router.answered) == set(webs), "both webs accept"
             fleet.kill("web", "worker", "clock")
             sent |= fleet.send(6)
@@ -52,13 +69,5 @@ def test_two_of_each_share_the_work_and_one_of_each_may_die(fleet: Fleet) -> Non
             for name in ("web-2", "worker-2", "clock-2"):
                 fleet.retire(name)
 
-    workers = fleet.one(
-        """
-        SELECT count(DISTINCT a.session_id) FROM attempts a JOIN flow_references r ON r.flow_id = a.flow_id
-         WHERE r.external_id = ANY(%s)
-        """,
-        list(sent),
-    )
-    assert workers >= 2, "both workers worked"
     holders = fleet.one("SELECT count(*) FROM clock_leases WHERE expires_at > clock_timestamp()")
     assert holders <= 1

@@ -63,7 +63,12 @@ class Seen:
 def watching(engine: Engine, database_url: str) -> Iterator[Seen]:
     log = io.StringIO()
     logs.configure("debug", stream=log)
-    read = settings(database_url, "redis://127.0.0.1:1", DUE_WEBHOOK_PUBLIC_KEYS=SIGNER.setting)
+    due = {
+        "DUE_WEBHOOK_PUBLIC_KEYS": SIGNER.setting,
+        "DUE_API_KEY": "key",
+        "DUE_BASE_URL": "https://due.invalid",
+    }
+    read = settings(database_url, "redis://127.0.0.1:1", **due)
     app = create_app(read, engine=engine, redis=no_redis(), wake=lambda ids: None)
     desk = make_desk(read)
     yield Seen(app.test_client(), desk, engine, log)

@@ -53,7 +53,6 @@ def tools(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.xdist_group("ready checkout")  # one worker makes it, once
 class TestReady:
     def test_does_nothing_the_second_time(self, ready: SmallCheckout) -> None:
         result = ready.run("rampkeeper", "flows", "list", "--state", "broker funded")
