@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
@@ -204,11 +203,3 @@ def reference_written(connection: Connection, keys: Sequence[str]) -> list[int]:
     if not keys:
         return []
     return list(connection.execute(_REFERENCE_WRITTEN, {"keys": list(keys)}).scalars())
-
-
-def count_by_state(connection: Connection) -> dict[str, int]:
-    """Events not handled yet, by state. Served by ix_inbox_events_due."""
-    rows: Any = connection.execute(
-        text("SELECT state, count(*) FROM inbox_events WHERE due_at IS NOT NULL GROUP BY state")
-    )
-    return {row[0]: row[1] for row in rows}

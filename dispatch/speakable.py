@@ -13,7 +13,19 @@ from sqlalchemy.exc import DBAPIError
 from funding.errors import ProviderError
 
 _OURS: Final = frozenset(
-    {"db", "dispatch", "embedded", "funding", "migrations", "ops", "providers", "scheduler", "settings", "web"}
+    {
+        "db",
+        "dispatch",
+        "embedded",
+        "environment",
+        "funding",
+        "migrations",
+        "ops",
+        "providers",
+        "scheduler",
+        "settings",
+        "web",
+    }
     | {"workers"}
 )
 # Python's own words about code, not about data.

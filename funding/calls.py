@@ -61,7 +61,6 @@ class Call:
     step: str
     ports: Ports
     intentions: IntentionStore
-    time_limit: timedelta | None = None
     results: list[tuple[UUID, str]] = field(default_factory=list)
 
     @property

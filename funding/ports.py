@@ -100,7 +100,6 @@ class CashJournal:
     to_account: str
     amount: Money
     description: str
-    settled_on: str | None = None  # a date, as text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

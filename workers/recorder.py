@@ -18,7 +18,7 @@ from funding.backoff import Backoff
 from funding.flow import CLOSED, OPEN, Flow, Step
 from funding.outcomes import Advance, BreakFound, Learned, Notification, Outcome, Snooze, WatchEnded
 from funding.snapshot import Reference, Snapshot
-from workers.verdicts import Verdict, judge
+from workers.verdicts import Verdict, judge, safe_message
 
 
 class ReferenceTaken(Exception):
@@ -309,7 +309,7 @@ class Recorder:
         references = answer.references if isinstance(answer, Learned) else ()
         learned: dict[str, Any] = {
             "answer": type(answer).__name__,
-            "message": str(answer) if isinstance(answer, Exception) else None,
+            "message": safe_message(answer) if isinstance(answer, Exception) else None,
             "references": [[r.provider, r.kind, r.id] for r in references],
         }
         with self.begin() as connection:

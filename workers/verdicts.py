@@ -90,7 +90,7 @@ def _try_again(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, 
     if isinstance(error, ProviderError):
         outcome = {OutcomeUnknown: "unknown", NotFound: "not_found"}.get(type(error), "error")
     number = flow.tries + 1
-    message = _safe_message(error)
+    message = safe_message(error)
     if number < retry.tries:
         return Verdict(outcome=outcome, message=message, wait=retry.wait(number, draw=draw), costs_try=True)
     death = Death(
@@ -140,7 +140,7 @@ def _break_of(error: NeedsPerson, flow: Snapshot, step: Step) -> BreakFound | No
     )
 
 
-def _safe_message(error: Exception) -> str:
+def safe_message(error: Exception) -> str:
     """The message of an error of ours; of any other only its class, for its text may quote data."""
     return str(error) if isinstance(error, ProviderError) else f"unexpected {type(error).__name__}"
 

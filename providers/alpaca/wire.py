@@ -62,7 +62,6 @@ def load_journal(value: Any) -> CashJournal:
         to_account=fields.id("to_account"),
         amount=fields.money("net_amount", "amount", asset=USD),
         description=fields.maybe_text("description") or "",
-        settled_on=fields.maybe_text("settle_date"),
     )
 
 
