@@ -21,6 +21,7 @@ def main() -> int:
     known = benchmarks()
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in known:
+        sys.path.append(str(Path(__file__).parents[1]))  # some play what tests hold, and only the product is installed
         sys.argv = sys.argv[1:]
         runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
         return 0
