@@ -30,8 +30,13 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; exit 1, with every bad setting named, when one is."""
     settings = _settings()
     logs.configure(settings.log_level)
+    serve(settings, build)
+
+
+def serve(settings: Settings, build: Callable[[], Callable[..., Any]]) -> None:
+    """Serve the application that `build` makes in its serving process, until SIGTERM or SIGINT; exit 1: port taken."""
     server = MPServer(
-        "web.main:build",
+        f"{build.__module__}:{build.__name__}",
         address=settings.web_host,
         port=settings.port,
         interface=Interfaces.WSGI,
