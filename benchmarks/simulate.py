@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -35,7 +36,9 @@ def main() -> int:
     parser.add_argument("--plan", choices=PLANS, default="rough", help="how rough a history is")
     parser.add_argument("--quick", action="store_true", help="a few seeds, to see that it works")
     chosen = parser.parse_args()
-    count = chosen.seeds or (QUICK if chosen.quick else SEEDS)
+    count = chosen.seeds if chosen.seeds is not None else QUICK if chosen.quick else SEEDS
+    if count < 1:
+        parser.error("--seeds: at least one")
     failures = 0
     with ended_by_signals(), PostgresServer() as server:
         Databases(server.url).make_template(TEMPLATE, upgrade)
@@ -52,7 +55,7 @@ def _failures(server: str, seeds: range, plan: str) -> Iterator[str]:
     """Play them all, one process a core; what went wrong, as it is found."""
     blocks = [seeds[start : start + BLOCK] for start in range(0, len(seeds), BLOCK)]
     pool = ProcessPoolExecutor(
-        os.cpu_count(), mp_context=get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
+        os.cpu_count(), mp_context=get_context("spawn"), initializer=_end_only_with, initargs=(os.getpid(),)
     )
     try:
         playing = [pool.submit(_play, server, block, plan) for block in blocks]
@@ -64,6 +67,12 @@ def _failures(server: str, seeds: range, plan: str) -> Iterator[str]:
                 print(f"{min(number * BLOCK, len(seeds)):,} of {len(seeds):,} histories", file=sys.stderr)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_only_with(parent: int) -> None:
+    """Ctrl-C is the parent's to answer; when it is gone, so is this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
 
 
 def _play(server: str, seeds: Sequence[int], plan: str) -> list[str]:
