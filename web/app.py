@@ -66,7 +66,7 @@ def create_app(
         limit=parse(limit) if limit else None,
         bodies=BodyReader(settings.web_threads),
     )
-    app.register_blueprint(receiver.blueprint())
+    receiver.mount(app)
     app.register_blueprint(
         status_pages(
             engine=engine,

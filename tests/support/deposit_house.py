@@ -214,7 +214,7 @@ class DepositHouse:
             limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
         )
         app = Flask("door")
-        app.register_blueprint(receiver.blueprint())
+        receiver.mount(app)
         return app
 
     def _store(self, arrivals: Sequence[Arrival]) -> list[Stored]:

@@ -48,7 +48,7 @@ class Door:
             now=lambda: NOW,
         )
         app = Flask("door")
-        app.register_blueprint(receiver.blueprint())
+        receiver.mount(app)
         self.client: FlaskClient = app.test_client()
 
     def _store(self, arrivals: Sequence[Arrival]) -> list[Stored]:
@@ -293,3 +293,17 @@ def test_no_refusal_logs_the_body_or_an_exception(door: Door, capsys: pytest.Cap
     assert "webhook.refused" in written
     assert "private" not in written
     assert "Traceback" not in written
+
+
+def test_a_bug_is_told_without_its_words(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open routes are answered ahead of Flask and its handlers, yet in the same form."""
+
+    def broken(_arrival: Arrival) -> Stored:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(door.writer, "write", broken)
+
+    response = door.post(event())
+
+    assert problem(response) == (500, "failed")
+    assert b"secret" not in response.data
