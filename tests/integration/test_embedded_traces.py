@@ -23,7 +23,8 @@ from embedded.private_folder import MEMORY_DISK
 from tests.support.waiting import alive, eventually
 
 STORY = """
-import contextlib, importlib, json, os, sys
+import contextlib, importlib, json, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin by ignoring it
 names = {"postgres": "PostgresServer", "valkey": "ValkeyServer"}
 with contextlib.ExitStack() as stack:
     classes = [getattr(importlib.import_module("embedded." + name), names[name]) for name in sys.argv[1:]]
