@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -101,7 +102,7 @@ class SmallServer:
 
     def answer(self, connection: socket.socket) -> None:
         length = len(webhooks.request(0))
-        with connection:
+        with connection, suppress(ConnectionError):  # the load hangs up when it has what it wants
             while request := connection.recv(length, socket.MSG_WAITALL):
                 number = int(request.partition(b'"wh_evt_')[2][:12])
                 if number == self.dies_at:
