@@ -32,7 +32,7 @@ class Size:
     absent_s: float
 
 
-FULL: Final = Size(victims=4, threads=64, held=200, flushed=40, absent=60, absent_s=60.0)
+FULL: Final = Size(victims=4, threads=64, held=100, flushed=40, absent=60, absent_s=60.0)
 QUICK: Final = Size(victims=1, threads=32, held=16, flushed=12, absent=10, absent_s=10.0)
 
 
