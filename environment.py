@@ -21,11 +21,13 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from db.sealing import KEY_BYTES, EncryptionKey
+from ops.actions.passwords import fault_of_hash
 from providers.fields import is_id
 from providers.rotation import Malformed, Secret, entries, read_base64
 
 DATABASE_SCHEMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+OPS_ROLES: Final = ("viewer", "operator", "approver")
 WEBHOOK_SECRET_BYTES: Final = range(24, 65)  # what the Standard Webhooks specification allows
 
 
@@ -216,11 +218,19 @@ def encryption_keys(text: str) -> tuple[EncryptionKey, ...]:
 
 
 def ops_users(text: str) -> tuple[OpsUser, ...]:
-    """`name:role:hash,...`."""
-    users = []
+    """`name:role:hash,...`, each name once."""
+    users: dict[str, OpsUser] = {}
     for entry in entries(text):
         name, role, password_hash = [*entry.split(":", 2), "", ""][:3]
         if not (name and role and password_hash):
             raise Malformed("each entry must be name:role:hash, the hash from `rampkeeper password-hash`")
-        users.append(OpsUser(name, role, Secret(password_hash)))
-    return tuple(users)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            raise Malformed("a name must be of letters, digits and . _ -, at most 64")
+        if role not in OPS_ROLES:
+            raise Malformed(f"a role must be one of {', '.join(OPS_ROLES)}")
+        if fault := fault_of_hash(password_hash):
+            raise Malformed(f"a hash {fault}; make one with `rampkeeper password-hash`")
+        if name in users:
+            raise Malformed("two entries have the same name")
+        users[name] = OpsUser(name, role, Secret(password_hash))
+    return tuple(users.values())

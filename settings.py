@@ -227,7 +227,10 @@ class Settings:
         example="due_deposit.received=24h",
     )
     ops_users: tuple[OpsUser, ...] | None = _setting(
-        "OPS_USERS", ops_users, "Who may sign in at /ops, `name:role:hash`", example="ana:approver:HASH"
+        "OPS_USERS",
+        ops_users,
+        "Who may sign in at /ops, `name:role:hash`; roles viewer, operator, approver; hash: `rampkeeper password-hash`",
+        example="ana:approver:scrypt.15.8.1.3QeZD4NV3nIW1oeH5Z-gfA.QgvHB-UJQEJ2zxX8zGR6ZcXierwyU7uEIp819ANsllo",
     )
     notify: Notify
     due: Due

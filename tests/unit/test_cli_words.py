@@ -85,7 +85,8 @@ class TestPasswords:
         assert not set(kept) & set(",@%:$ "), "safe in OPS_USERS and in a shell"
 
     @pytest.mark.parametrize(
-        "kept", ["", "scrypt.1.2", "bcrypt.15.8.1.AA.AA", "scrypt.99.8.1.AA.AA", "scrypt.x.8.1.A.A"]
+        "kept",
+        ["", "scrypt.1.2", "bcrypt.15.8.1.AA.AA", "scrypt.99.8.1.AA.AA", "scrypt.x.8.1.A.A", "scrypt.15.8.1.AA.AA"],
     )
     def test_match_no_broken_hash(self, kept: str) -> None:
         assert not password_matches("correct horse battery", kept)

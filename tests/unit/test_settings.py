@@ -32,6 +32,9 @@ def problems(**environ: str) -> dict[str, str]:
     return {problem.name: problem.reason for problem in caught.value.problems}
 
 
+HASH = "scrypt.15.8.1.3QeZD4NV3nIW1oeH5Z-gfA.QgvHB-UJQEJ2zxX8zGR6ZcXierwyU7uEIp819ANsllo"  # no password has it
+
+
 class TestGood:
     def test_the_defaults_suit_production(self) -> None:
         read = load(NEEDED)
@@ -76,7 +79,7 @@ class TestGood:
                 **ALPACA,
                 "STATE_LIMITS": "due_deposit.received=24h, due_deposit.off_ramp_initiated=90m",
                 "ENCRYPTION_KEYS": f"b:{AES},a:{AES}",
-                "OPS_USERS": "ana:approver:scrypt$1$x:y",
+                "OPS_USERS": f"ana:approver:{HASH},bo:viewer:{HASH}",
                 "RECEIVER_RATE_PER_SOURCE": "100/second",
                 "NOTIFY_WEBHOOK_URL": "http://127.0.0.1:9/hook",
                 "NOTIFY_WEBHOOK_SECRETS": f"whsec_{AES}",
@@ -92,7 +95,8 @@ class TestGood:
         }
         assert [key.id for key in read.encryption_keys or ()] == ["b", "a"]
         assert read.ops_users is not None
-        assert (read.ops_users[0].name, read.ops_users[0].password_hash.reveal()) == ("ana", "scrypt$1$x:y")
+        assert [(user.name, user.role) for user in read.ops_users] == [("ana", "approver"), ("bo", "viewer")]
+        assert {user.password_hash.reveal() for user in read.ops_users} == {HASH}
         assert [address.reveal() for address in read.notify.apprise_urls or ()] == ["mailto://a%40b:c@d", "json://e"]
 
     def test_no_secret_shows_in_its_representation(self) -> None:
@@ -134,6 +138,13 @@ class TestBad:
             ("ENCRYPTION_KEYS", f"a:{AES[:20]}"),
             ("ENCRYPTION_KEYS", f"a:{AES},a:{AES}"),
             ("OPS_USERS", "ana:approver"),
+            ("OPS_USERS", f"ana:boss:{HASH}"),
+            ("OPS_USERS", f"<ana>:viewer:{HASH}"),
+            ("OPS_USERS", f"ana:viewer:{HASH},ana:approver:{HASH}"),
+            ("OPS_USERS", "ana:viewer:hunter2hunter2"),
+            ("OPS_USERS", f"ana:viewer:{HASH[:-8]}"),
+            ("OPS_USERS", f"ana:viewer:{HASH.replace('scrypt.15', 'scrypt.30')}"),
+            ("OPS_USERS", f"ana:viewer:{HASH[:-1]}!"),
             ("DUE_ENABLED", "maybe"),
             ("DUE_BASE_URL", "https://api.due.network/v1"),
             ("DUE_BASE_URL", "https://user:hunter2@api.due.network"),
