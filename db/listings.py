@@ -28,7 +28,7 @@ REFERENCE_KINDS: Final = (
     ("stripe", "payment_intent"),
 )
 
-_FLOW: Final = """
+FLOW: Final = """
     f.id::text AS id, f.kind, f.state, f.status <> 'open' AS final, f.parked_at IS NOT NULL AS parked,
     coalesce(f.parked_reason, CASE WHEN f.status = 'open' THEN f.snooze_reason ELSE (
       SELECT t.reason FROM transitions t WHERE t.flow_id = f.id ORDER BY t.id DESC LIMIT 1) END) AS reason,
@@ -38,11 +38,11 @@ _FLOW: Final = """
                                ORDER BY r.number)
                 FROM flow_references r WHERE r.flow_id = f.id), '[]') AS provider_refs
 """
-_EVENT: Final = """
+EVENT: Final = """
     e.id::text AS id, e.provider, e.event_id, e.type, e.source, e.state, e.flow_id::text AS flow, e.received_at,
     e.handled_at, e.attempts, e.last_error
 """
-_EVENT_SHOWN: Final = f"""{_EVENT}, e.reason, e.route, e.matched_key, e.duplicates, e.waits_for, e.due_at,
+_EVENT_SHOWN: Final = f"""{EVENT}, e.reason, e.route, e.matched_key, e.duplicates, e.waits_for, e.due_at,
     e.body IS NOT NULL AS body_stored, e.body_key AS sealed_with"""
 
 
@@ -62,7 +62,7 @@ def list_flows(
     return _rows(
         connection,
         f"""
-        SELECT {_FLOW} FROM flows f
+        SELECT {FLOW} FROM flows f
          WHERE (CAST(:kind AS text) IS NULL OR f.kind = :kind)
            AND (CAST(:state AS text) IS NULL OR f.state = :state)
            AND (CAST(:status AS text) IS NULL OR f.status = :status)
@@ -107,16 +107,14 @@ def id_range(start: str) -> tuple[UUID, UUID] | None:
 
 def show_flow(connection: Connection, flow: UUID) -> Shown | None:
     """One flow with its history, each part oldest first; None: there is none of that id."""
-    found = _rows(connection, f"SELECT {_FLOW} FROM flows f WHERE f.id = :id", id=flow)
+    found = _rows(connection, f"SELECT {FLOW} FROM flows f WHERE f.id = :id", id=flow)
     if not found:
         return None
     return found[0] | {
         "transitions": _rows(connection, _TRANSITIONS, id=flow),
         "attempts": _rows(connection, _ATTEMPTS, id=flow),
         "entries": _rows(connection, ENTRIES.format(condition="e.flow_id = :id", order="e.id"), id=flow),
-        "events": _rows(
-            connection, f"SELECT {_EVENT} FROM inbox_events e WHERE e.flow_id = :id ORDER BY e.id", id=flow
-        ),
+        "events": _rows(connection, f"SELECT {EVENT} FROM inbox_events e WHERE e.flow_id = :id ORDER BY e.id", id=flow),
         "dead_letters": _rows(
             connection, f"SELECT {LETTER} FROM dead_letters d WHERE d.flow_id = :id ORDER BY d.opened_at, d.id", id=flow
         ),
@@ -137,7 +135,7 @@ def list_events(
     return _rows(
         connection,
         f"""
-        SELECT {_EVENT} FROM inbox_events e
+        SELECT {EVENT} FROM inbox_events e
          WHERE (CAST(:kind AS text) IS NULL OR e.type = :kind)
            AND (CAST(:state AS text) IS NULL OR e.state = :state)
            AND (CAST(:provider AS text) IS NULL OR e.provider = :provider)
