@@ -38,16 +38,24 @@ def _query(table: str, key: str, result: str, *conditions: str) -> TextClause:
     """)  # noqa: S608 -- built from constants above
 
 
-_FLOWS: Final = _query("flows", "id", "t.id, t.kind, t.state", "attempt_id IS NULL", _REACHABLE)
+_ASKS_ONE_OF_THEM: Final = "(CAST(:providers AS text[]) IS NULL OR coalesce(provider, '') = ANY(:providers))"
+
+_FLOWS: Final = _query("flows", "id", "t.id, t.kind, t.state", "attempt_id IS NULL", _REACHABLE, _ASKS_ONE_OF_THEM)
 _EVENTS: Final = _query("inbox_events", "id", "t.id")
 _TICKS: Final = _query("ticks", "job, slot", "t.job, t.slot")
 _LOOKS: Final = _query("looks", "provider, poll, subject", "t.provider, t.poll, t.subject", _REACHABLE)
 _NOTIFICATIONS: Final = _query("notifications", "id", "t.id")
 
 
-def flows(connection: Connection, *, limit: int) -> Sequence[tuple[UUID, str, str]]:
-    """Due flows nobody has claimed, of providers that can be reached: id, kind, state. Served by ix_flows_due."""
-    return [(row.id, row.kind, row.state) for row in connection.execute(_FLOWS, {"limit": limit})]
+def flows(
+    connection: Connection, *, limit: int, providers: Sequence[str | None] | None = None
+) -> Sequence[tuple[UUID, str, str]]:
+    """Due flows nobody has claimed, of providers that can be reached: id, kind, state. Served by ix_flows_due.
+
+    `providers`: only those whose next step asks one of these, None for nobody; all when it is not said.
+    """
+    asked = None if providers is None else [provider or "" for provider in providers]
+    return [(row.id, row.kind, row.state) for row in connection.execute(_FLOWS, {"limit": limit, "providers": asked})]
 
 
 def events(connection: Connection, *, limit: int) -> Sequence[int]:

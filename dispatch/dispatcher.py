@@ -8,6 +8,7 @@ from uuid import UUID
 
 from db import due_work
 from db.engine import UnitOfWork
+from dispatch.broker import FUNDING_OF, INGEST, NOTIFY, POLLS
 
 MOST_A_PASS: Final = 1_000  # announcements, for each queue
 QUEUE_IS_FULL: Final = 2_000  # messages waiting: more would only make the queue's own order worse
@@ -56,16 +57,19 @@ class Dispatcher:
     def run(self) -> Counter[str]:
         """One pass over all queues: how many rows of each kind were announced. Raises: errors of the database."""
         announced: Counter[str] = Counter()
-        for queue, announce in (
-            ("ingest", self._ingest),
-            ("funding", self._funding),
-            ("polls", self._polls),
-            ("notify", self._notify),
-        ):
-            depth = self._wake.depth(queue)
-            if depth is not None and depth <= QUEUE_IS_FULL:
-                announced.update(announce())
+        if self._has_room(INGEST):
+            announced.update(self._ingest())
+        if with_room := [provider for provider, queue in FUNDING_OF.items() if self._has_room(queue)]:
+            announced.update(self._funding(with_room))
+        if self._has_room(POLLS):
+            announced.update(self._polls())
+        if self._has_room(NOTIFY):
+            announced.update(self._notify())
         return announced
+
+    def _has_room(self, queue: str) -> bool:
+        depth = self._wake.depth(queue)
+        return depth is not None and depth <= QUEUE_IS_FULL
 
     def _ingest(self) -> dict[str, int]:
         with self._begin() as connection:
@@ -74,9 +78,9 @@ class Dispatcher:
             self._wake.events(ids)
         return {"events": len(ids)}
 
-    def _funding(self) -> dict[str, int]:
+    def _funding(self, providers: Sequence[str | None]) -> dict[str, int]:
         with self._begin() as connection:
-            due = due_work.flows(connection, limit=MOST_A_PASS)
+            due = due_work.flows(connection, limit=MOST_A_PASS, providers=providers)
         if due:
             self._wake.flows(due)
         return {"flows": len(due)}

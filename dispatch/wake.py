@@ -13,7 +13,7 @@ from dramatiq.errors import BrokerConnectionError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from dispatch.broker import FUNDING, INGEST, NAMESPACE, NOTIFY, POLLS
+from dispatch.broker import FUNDING_OF, INGEST, NAMESPACE, NOTIFY, POLLS
 from funding.flows.table import FLOWS
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class Wake:
         for flow, kind, state in items:
             step = FLOWS[kind].step_of(state) if kind in FLOWS else None
             if step is not None:
-                self._send(FUNDING, step.actor_name, (str(flow),))
+                self._send(FUNDING_OF[step.provider], step.actor_name, (str(flow),))
 
     def ticks(self, items: Sequence[tuple[str, datetime]]) -> None:
         """Slots of the timetable are due: (job, slot)."""

@@ -25,6 +25,11 @@ PAUSED_WAIT: Final = timedelta(seconds=15)
 PROBE_LEASE: Final = timedelta(seconds=30)  # a call's deadline and time to tell
 
 
+def places(threads: int) -> int:
+    """How many of a process's threads may be inside one provider at once: half, so that the others have the rest."""
+    return max(threads // 2, 1)
+
+
 class Rate(Protocol):
     """A rate limit (`providers.rates.SharedRate`)."""
 
@@ -51,7 +56,7 @@ class Gate:
         self.provider = provider
         self._store = store
         self._rate = rate
-        self._inside = threading.BoundedSemaphore(max(threads // 2, 1))
+        self._inside = threading.BoundedSemaphore(places(threads))
         self._health = Health(tolerance or Tolerance())
         self._probe_lease = probe_lease
         self._monotonic = monotonic

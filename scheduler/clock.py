@@ -107,12 +107,13 @@ class Clock:
             self._metrics.announced.labels(kind).inc(count)
 
     def sweep_sessions(self, lead: Lead) -> None:
-        """Free what workers that are gone hold."""
+        """Free what workers that are gone hold, and announce it."""
         freed = self._beats.run(lead)
         self._metrics.freed.labels("sessions").inc(len(freed.sessions))
         self._metrics.freed.labels("flows").inc(len(freed.flows))
         if freed.sessions or freed.flows:
             log.warning("claims.freed", sessions=len(freed.sessions), flows=len(freed.flows), term=lead.term)
+            self.dispatch(lead)  # they have waited long enough
 
     def _scheduled(self) -> BlockingScheduler:
         scheduler = BlockingScheduler(

@@ -9,7 +9,7 @@ import structlog
 from dramatiq import Actor, Broker
 from sqlalchemy.exc import SQLAlchemyError
 
-from dispatch.broker import FUNDING, INGEST, NOTIFY, POLLS
+from dispatch.broker import FUNDING_OF, INGEST, NOTIFY, POLLS
 from funding.flow import Step
 from funding.flows.table import FLOWS
 
@@ -47,7 +47,7 @@ def declare(broker: Broker, desk: Desk) -> dict[str, Actor[Any, Any]]:
         return lambda flow: desk.step(step, UUID(flow))
 
     table: list[tuple[str, str, Callable[..., object]]] = [
-        (step.actor_name, FUNDING, of_step(step)) for flow in FLOWS.values() for step in flow.steps()
+        (step.actor_name, FUNDING_OF[step.provider], of_step(step)) for flow in FLOWS.values() for step in flow.steps()
     ]
     table += [
         ("ingest", INGEST, desk.events),

@@ -24,6 +24,7 @@ from funding.errors import ProviderUnavailable
 from funding.flow import Step
 from funding.flows.table import FLOWS
 from ops.configured import providers_config
+from providers.gate import places
 from providers.outgoing import Outgoing
 from providers.people import People
 from providers.registry import (
@@ -104,7 +105,8 @@ def make_desk(settings: Settings) -> WorkerDesk:
     )
     begin = unit_of_work(engine)
     redis_url = settings.redis_url.reveal()
-    broker, client = make_broker(redis_url), make_client(redis_url)
+    broker = make_broker(redis_url, places=places(settings.worker_threads))
+    client = make_client(redis_url)
     wake = Wake(broker, client)
     session = Session(begin)
     providers = build(

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from db import looks
 from db.engine import unit_of_work
+from dispatch.broker import FUNDING_OF, QUEUES
 from dispatch.dispatcher import MOST_A_PASS, QUEUE_IS_FULL, Dispatcher
 from tests.support.moved_time import MovedTime
 from tests.support.rows import add_event, add_flow, add_session
@@ -162,11 +163,24 @@ class TestAnnouncing:
         )
         assert Dispatcher(time, Queue(ingest=QUEUE_IS_FULL)).run()["events"] == 1
 
+    def test_of_one_provider_waits_while_its_queue_is_full_and_of_another_does_not(self, time: MovedTime) -> None:
+        queue = Queue(**{FUNDING_OF["due"]: QUEUE_IS_FULL + 1})
+        with time() as connection:
+            add_flow(connection, due_at=time.now)
+            other = add_flow(connection, due_at=time.now, provider="alpaca")
+            nobody = add_flow(connection, due_at=time.now, provider=None)
+
+        assert Dispatcher(time, queue).run()["flows"] == 2
+        assert {flow for flow, *_ in queue.heard} == {other, nobody}  # type: ignore[misc]
+
+        queue.depths.clear()
+        assert Dispatcher(time, queue).run()["flows"] == 1
+
     def test_stamps_nothing_while_the_queue_cannot_be_reached(self, time: MovedTime) -> None:
         """When Redis is back, everything is announced at once and not 15 s later."""
         with time() as connection:
             add_flow(connection, due_at=time.now)
-        away = Queue(ingest=None, funding=None, polls=None, notify=None)
+        away = Queue(**dict.fromkeys(QUEUES))
         assert Dispatcher(time, away).run() == Counter()
         assert away.heard == []
 
