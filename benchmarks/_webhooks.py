@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 BODY_BYTES: Final = 1000
 PATH: Final = "/webhooks/due"
+ACCOUNTS: Final = 100  # whom the transfers are for, in turn
 
 _KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # of the benchmark alone: it opens nothing
 
@@ -22,6 +23,16 @@ def public_key() -> str:
 def event_id(number: int) -> str:
     """Of the event of that number."""
     return f"wh_evt_{number:012d}"
+
+
+def transfer_id(number: int) -> str:
+    """Of the transfer that this event is about."""
+    return f"tf_{number:012d}"
+
+
+def account_number(number: int) -> int:
+    """Whose transfer it is, from 0 to `ACCOUNTS` - 1."""
+    return number % ACCOUNTS
 
 
 def body(number: int) -> bytes:
@@ -44,11 +55,12 @@ def request(number: int) -> bytes:
 def _event(number: int, *, memo: str) -> dict[str, object]:
     account = {"schema": "bank_us", "accountNumber": "900100200300", "routingNumber": "101000019"}
     amounts = {"amount": "250.00", "fee": "0.00", "totalFee": "0.00"}
+    whose = account_number(number)
     transfer = {
-        "id": f"tf_{number:012d}",
-        "ownerId": "acct_Qm7",
+        "id": transfer_id(number),
+        "ownerId": f"acct_{whose:04d}",
         "status": "payment_processed",
-        "source": {**amounts, "currency": "USDC", "rail": "base", "virtualAccountId": "va_oy3U"},
+        "source": {**amounts, "currency": "USDC", "rail": "base", "virtualAccountId": f"va_{whose:04d}"},
         "destination": {**amounts, "currency": "USD", "rail": "ach", "label": "Ana Pires", "details": account},
         "createdAt": "2026-01-01T10:30:00Z",
         "expiresAt": "2026-01-01T10:35:00Z",

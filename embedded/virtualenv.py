@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,9 @@ sys.path.insert(0, str(ROOT))  # we may run before the checkout is installed
 
 from embedded.guardian import Guardian  # noqa: E402 - found by the line above
 
-SOURCES = ("requirements.lock", "pyproject.toml")  # what the environment is made from
+LOCK = "requirements.lock"
+PROJECT = "pyproject.toml"
+SOURCES = (LOCK, PROJECT)  # what the environment is made from
 STAMP = "rampkeeper-stamp"  # inside .venv: says what it was made from, once it is complete
 UNFINISHED = "rampkeeper-unfinished"  # inside .venv: being made or changed; if nobody is at it, it was cut short
 PATIENCE = timedelta(seconds=4)  # between two lines of progress
@@ -43,17 +45,18 @@ def say(line: str) -> None:
 
 
 class Environment:
-    """The virtual environment of the checkout at `root`."""
+    """The virtual environment of the checkout at `root`; of a folder without a project, when `sources` names none."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, sources: Sequence[str] = SOURCES) -> None:
         self.root = root
+        self.sources = sources
         self.folder = root / ".venv"
         self.python = self.folder / "bin" / "python"
 
     def wanted_stamp(self) -> str:
         """What a complete environment's stamp says. The path is part of it: environments cannot be moved."""
         digest = hashlib.sha256(str(self.root).encode())
-        for name in SOURCES:
+        for name in self.sources:
             digest.update((self.root / name).read_bytes())
         return digest.hexdigest()
 
@@ -84,8 +87,9 @@ class Environment:
             (self.folder / UNFINISHED).touch()
             (self.folder / STAMP).unlink(missing_ok=True)
             say("Fetching and installing what requirements.lock lists: a minute or two the first time ...")
-            self._pip(lock, "--require-hashes", "-r", self.root / "requirements.lock")
-            self._pip(lock, "--no-deps", "--no-build-isolation", "-e", self.root)
+            self._pip(lock, "--require-hashes", "-r", self.root / LOCK)
+            if PROJECT in self.sources:
+                self._pip(lock, "--no-deps", "--no-build-isolation", "-e", self.root)
             (self.folder / STAMP).write_text(self.wanted_stamp())
             (self.folder / UNFINISHED).unlink()
             say("The environment is ready.")

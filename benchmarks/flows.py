@@ -1,0 +1,245 @@
+"""Whole deposits a second through web, worker, Postgres and Valkey, beside the same effects on DBOS and on Celery."""
+
+import argparse
+import json
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Final
+from urllib.request import urlopen
+from uuid import uuid4
+
+from benchmarks._contestants import Contestant, Running, ours, peer, settings
+from benchmarks._load import PATIENCE_S, status_of
+from benchmarks._peers import peers_python
+from benchmarks._processes import BenchmarkFailed, Processes, cpu_s
+from benchmarks._result import tell
+from benchmarks._watch import Watch, make_watcher
+from benchmarks._webhooks import request, transfer_id
+from embedded.guardian import Guardian
+from embedded.postgres import PostgresServer
+from embedded.valkey import ValkeyServer
+from ops.cli.signals import ended_by_signals
+
+KINDS: Final = ("due_deposit",)
+CONNECTIONS: Final = 16
+STUCK_S: Final = 90.0  # without another whole deposit a contestant is given up
+LOOK_EVERY_S: Final = 0.2
+SERVER: Final = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.max": "10000"}
+WORKER: Final = (sys.executable, "-P", "-m", "benchmarks._worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is done; `workers` processes of `threads` each, the same for every contestant."""
+
+    rounds: int
+    warm_up: int
+    deposits: int
+    workers: int = 2
+    threads: int = 8
+
+
+FULL: Final = Size(rounds=3, warm_up=200, deposits=2000)
+QUICK: Final = Size(rounds=1, warm_up=50, deposits=200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one contestant did in one round; all but the first of one deposit. `cpu_ms` is its own processes'."""
+
+    per_s: float
+    cpu_ms: float
+    postgres_cpu_ms: float
+    valkey_cpu_ms: float
+    statements: float
+    commits: float
+
+
+class Arena:
+    """The servers that all contestants share, and the numbers already sent."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        say("starting Postgres, which keeps every commit, Valkey and the instant providers")
+        self.postgres = stack.enter_context(PostgresServer(durable=True, settings=SERVER))
+        self.valkey = stack.enter_context(ValkeyServer())
+        guardian = stack.enter_context(Guardian())
+        folder = Path(gettempdir()) / f"rampkeeper-bench-{uuid4().hex}"
+        guardian.remove_at_end(folder)
+        folder.mkdir(mode=0o700)
+        self.processes = Processes(guardian, folder)
+        port = self.processes.serve("instant", [sys.executable, "-P", "-m", "benchmarks._instant"], {})
+        self.providers = f"http://127.0.0.1:{port}"
+        self._password = make_watcher(self.postgres.url)
+        self._next = 0
+
+    def play(self, contestant: Contestant, size: Size) -> Round:
+        """Start it, warm it up, give it its deposits, and stop it. Raises: BenchmarkFailed."""
+        with Watch(contestant.database_url, self._password) as watch:
+            running = Running(contestant, self.processes)
+            try:
+                self._deposits(running, watch, size.warm_up)
+                watch.begin_counting()
+                before = self._cpu(running)
+                first = self._next
+                self._deposits(running, watch, size.deposits)
+                after = self._cpu(running)
+                counted = watch.counted()
+            finally:
+                running.stop()
+            try:
+                seconds = watch.span_s(first, size.deposits)
+            except ValueError as error:
+                raise BenchmarkFailed(f"{contestant.name}: {error}") from error
+            if off := watch.off_balance():
+                raise BenchmarkFailed(f"{contestant.name}: its books do not balance: {off}")
+            self._made_once(contestant, first, size.deposits)
+            own, postgres, valkey = (
+                (late - early) * 1000 / size.deposits for early, late in zip(before, after, strict=True)
+            )
+            played = Round(
+                per_s=size.deposits / seconds,
+                cpu_ms=own,
+                postgres_cpu_ms=postgres,
+                valkey_cpu_ms=valkey,
+                statements=counted.statements / size.deposits,
+                commits=counted.commits / size.deposits,
+            )
+            say(f"{contestant.name:<8} {_told(played)}; rows {watch.rows_per_deposit()}")
+            return played
+
+    def _deposits(self, running: Running, watch: Watch, count: int) -> None:
+        """Send so many webhooks, and wait until all their deposits are whole."""
+        wanted = watch.whole() + count
+        requests = [request(number) for number in range(self._next, self._next + count)]
+        self._next += count
+        feed(running.port, requests)
+        whole, progress = -1, time.monotonic()
+        while (now_whole := watch.whole()) < wanted:
+            if now_whole > whole:
+                whole, progress = now_whole, time.monotonic()
+            fault = running.fault()
+            if fault or time.monotonic() - progress > STUCK_S:
+                raise BenchmarkFailed(fault or f"{wanted - whole} deposits are stuck:\n{running.said()}")
+            time.sleep(LOOK_EVERY_S)
+
+    def _cpu(self, running: Running) -> tuple[float, float, float]:
+        servers = ([pid] if (pid := one.pid) else [] for one in (self.postgres, self.valkey))
+        return cpu_s(running.pids), *(cpu_s(pids) for pids in servers)  # type: ignore[return-value]  # two servers
+
+    def _made_once(self, contestant: Contestant, first: int, count: int) -> None:
+        """Exactly one journal a deposit, and the backend told of it, as the providers counted."""
+        with closing(urlopen(f"{self.providers}/_made")) as answer:  # noqa: S310 - our own loopback address
+            made = json.load(answer)["journals"]
+        wrong = {
+            name: n for number in range(first, first + count) if (n := made.get(name := transfer_id(number), 0)) != 1
+        }
+        if wrong:
+            raise BenchmarkFailed(f"{contestant.name}: journals that were not made once: {wrong}")
+
+
+def feed(port: int, requests: Sequence[bytes]) -> None:
+    """Post these, as many at a time as there are connections. Raises: BenchmarkFailed: one was not accepted."""
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S))
+            for _ in range(min(CONNECTIONS, len(requests)))
+        ]
+        for start in range(0, len(requests), len(connections)):
+            pairs = list(zip(connections, requests[start : start + len(connections)], strict=False))
+            for connection, content in pairs:
+                connection.sendall(content)
+            for connection, _ in pairs:
+                data = bytearray()
+                while (status := status_of(data)) is None:
+                    came = connection.recv(65536)
+                    if not came:
+                        raise BenchmarkFailed("the door hung up")
+                    data += came
+                if status != "accepted":
+                    raise BenchmarkFailed(f"the door answered {status}")
+
+
+def measure(size: Size, *, alone: bool, worker: Sequence[str] = WORKER) -> dict[str, float]:
+    """The figures, by name. Raises: BenchmarkFailed, EmbeddedError."""
+    python = None if alone else peers_python()
+    with ExitStack() as stack:
+        arena = Arena(stack)
+        url, shared = (
+            arena.postgres.url,
+            settings(redis_url=arena.valkey.url, providers=arena.providers, threads=size.threads),
+        )
+        contestants = [ours(url, shared, workers=size.workers, runner=worker)]
+        if python is not None:
+            contestants += [
+                peer(name, url, shared, python=python, workers=size.workers, redis_database=number)
+                for number, name in enumerate(("dbos", "celery"), start=1)
+            ]
+        for one in contestants:
+            if one.prepare:
+                arena.processes.run(f"{one.name}-prepare", one.prepare, one.settings)
+        rounds: dict[str, list[Round]] = {one.name: [] for one in contestants}
+        for number in range(size.rounds):
+            say(f"round {number + 1} of {size.rounds}")
+            for one in contestants:
+                rounds[one.name].append(arena.play(one, size))
+    return figures(rounds)
+
+
+def figures(rounds: dict[str, list[Round]]) -> dict[str, float]:
+    """Medians over the rounds; a ratio is the median of the rounds' own ratios, each taken side by side."""
+
+    def middle(name: str, read: str) -> float:
+        return statistics.median(getattr(played, read) for played in rounds[name])
+
+    found: dict[str, float] = {"flows_per_s": middle("ours", "per_s")}
+    for name in [name for name in rounds if name != "ours"]:
+        found[f"{name}_per_s"] = middle(name, "per_s")
+        pairs = zip(rounds["ours"], rounds[name], strict=True)
+        found[f"ratio_{name}"] = statistics.median(our.per_s / their.per_s for our, their in pairs)
+    for name in rounds:
+        before = "" if name == "ours" else f"{name}_"
+        for read in ("cpu_ms", "postgres_cpu_ms", "valkey_cpu_ms", "statements", "commits"):
+            found[f"{before}{read}_per_flow"] = middle(name, read)
+    return found
+
+
+def _told(played: Round) -> str:
+    return (
+        f"{played.per_s:.1f}/s; of a deposit: CPU {played.cpu_ms:.2f} ms, in Postgres {played.postgres_cpu_ms:.2f} ms, "
+        f"in Valkey {played.valkey_cpu_ms:.2f} ms, {played.statements:.2f} statements, {played.commits:.2f} commits"
+    )
+
+
+def say(line: str) -> None:
+    """One line of progress, beside the figures."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure and tell; exit 1 when a contestant loses or doubles a deposit, or does not run."""
+    parser = argparse.ArgumentParser(prog="bin/bench flows", description=__doc__)
+    parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="of which flow")
+    parser.add_argument("--quick", action="store_true", help="one round of 200: a try, no figures")
+    parser.add_argument("--alone", action="store_true", help="ours without its peers")
+    parser.add_argument("--deposits", type=int, help="how many in each round")
+    given = parser.parse_args()
+    size = QUICK if given.quick else FULL
+    if given.deposits:
+        size = replace(size, deposits=given.deposits)
+    try:
+        with ended_by_signals():
+            found = measure(size, alone=given.alone)
+    except BenchmarkFailed as failure:
+        sys.exit(str(failure))
+    tell("flows", found)
+
+
+if __name__ == "__main__":
+    main()
