@@ -10,7 +10,7 @@ from typing import Any, Final
 from benchmarks._fleet import doubled_and_lost, running_fleet, say
 from benchmarks._result import tell
 from ops.cli.demo.latency import percentiles
-from providers.due.policy import PER_SECOND
+from providers.registry import POLICIES
 from tests.support.fleet import Fleet
 
 HELD_S: Final = 18.0  # a slow reply, within the 20 s a call may take
@@ -18,6 +18,7 @@ SLOW_JOURNALS: Final = {"name": "slow_reply", "provider": "alpaca", "only": "POS
 SLOW_READS: Final = {"name": "slow_reply", "provider": "due", "only": "GET /v1/transfers/{id}", "seconds": HELD_S}
 SURVIVOR: Final = "survivor"
 FEW: Final = 10
+PER_SECOND: Final = POLICIES["due"].assumed_rate_per_second or FEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

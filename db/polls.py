@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from funding.ports import Finding
+from funding.ports.listings import Finding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,6 @@ RETENTION: Final = "retention"
 SILENT_PROVIDERS: Final = "silent_providers"
 ALERTS: Final = "alerts"
 
-POLLS: Final = {"due": ("deliveries", "transfers"), "alpaca": ("journals", "activities")}  # by provider
-
 
 def poll_job(provider: str, poll: str) -> str:
     """The job that walks that listing, such as "poll_due_transfers"."""

@@ -1,9 +1,9 @@
 """What a step may do: read through its ports, and create through intentions that outlive a crash."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from funding.backoff import backstop
@@ -18,7 +18,8 @@ from funding.errors import (
 )
 from funding.intentions import AskPerson, LookUp, Send, Wait, intention_key, plan
 from funding.policy import Policy
-from funding.ports import AlpacaJournals, DueTransfers
+from funding.ports.alpaca import AlpacaJournals
+from funding.ports.due import DueTransfers
 from funding.snapshot import Intention, Snapshot
 
 Made = TypeVar("Made")
@@ -46,11 +47,13 @@ class IntentionStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The providers, as far as flows speak to them, and the rules of each."""
+    """The providers by name, as far as flows speak to them, and the rules of each.
 
-    due: DueTransfers
-    alpaca: AlpacaJournals
-    policies: dict[str, Policy]
+    One without credentials is there too: whatever is asked of it raises ProviderUnavailable.
+    """
+
+    each: Mapping[str, Any]
+    policies: Mapping[str, Policy]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,12 +69,14 @@ class Call:
     @property
     def due(self) -> DueTransfers:
         """Due, for reading."""
-        return self.ports.due
+        due: DueTransfers = self.ports.each["due"]
+        return due
 
     @property
     def alpaca(self) -> AlpacaJournals:
         """Alpaca. Journals are created only through `create`."""
-        return self.ports.alpaca
+        alpaca: AlpacaJournals = self.ports.each["alpaca"]
+        return alpaca
 
     @property
     def backstop(self) -> timedelta:

@@ -11,7 +11,8 @@ class Policy:
     `key_lifetime`: how long an idempotency key is honoured, None when the provider knows none.
     `can_look_up`: whether an object we made can be found again by our reference.
     `settle_time`: how far apart two look-ups must be before "nothing there" is believed.
-    `deadline`: the total time of one call. `assumed_rate_per_minute`: documented, or assumed where nothing is.
+    `deadline`: the total time of one call. `assumed_rate_per_minute`: documented, or assumed where nothing is;
+    `assumed_rate_per_second`: of a burst, None when nothing is known of one.
     `rate_documented`: whether the rate is the provider's own word.
     `overlap`: how far a poll reads behind its mark.
     """
@@ -21,6 +22,7 @@ class Policy:
     can_look_up: bool
     assumed_rate_per_minute: int
     rate_documented: bool
+    assumed_rate_per_second: int | None = None
     settle_time: timedelta = timedelta(minutes=2)
     deadline: timedelta = timedelta(seconds=20)
     overlap: timedelta = timedelta(minutes=10)

@@ -1,28 +1,35 @@
-"""What entry points make of the settings: the providers that are configured."""
+"""What entry points make of the settings: the providers that are configured, and which take new work."""
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from providers.registry import AlpacaConfig, DueConfig, ProvidersConfig
+from providers.alpaca.provider import AlpacaConfig
+from providers.due.provider import DueConfig
+from providers.provider import Config
+from providers.registry import ProvidersConfig
 from settings import Settings
 
 
-def providers_config(settings: Settings) -> ProvidersConfig:
-    """The providers that have credentials, whether enabled or not: flows under way go on."""
+def enabled(settings: Settings) -> Mapping[str, bool]:
+    """Whether each provider takes new flows."""
+    return {"due": settings.due.enabled, "alpaca": settings.alpaca.enabled}
+
+
+def providers_config(settings: Settings, *, threads: int) -> ProvidersConfig:
+    """The providers that have credentials, whether enabled or not: flows under way go on. `threads`: that call them."""
+    return ProvidersConfig(each=tuple(_configs(settings)), threads=threads, redis_url=settings.redis_url.reveal())
+
+
+def _configs(settings: Settings) -> Iterator[Config]:
     now = datetime.now(UTC)
-    due = alpaca = None
-    if settings.due.base_url and settings.due.api_key:
-        keys = [key.value.reveal() for key in settings.due.api_key if key.is_open(now)]
-        due = DueConfig(
-            base_url=settings.due.base_url, api_keys=keys, webhook_endpoint=settings.due.webhook_endpoint_id
-        )
-    pairs = zip(settings.alpaca.key_id or (), settings.alpaca.secret or (), strict=True)
-    keys_of_alpaca = [(user.value.reveal(), secret.value.reveal()) for user, secret in pairs if secret.is_open(now)]
-    if settings.alpaca.base_url and keys_of_alpaca and settings.alpaca.firm_account_id:
-        alpaca = AlpacaConfig(
-            base_url=settings.alpaca.base_url,
-            keys=keys_of_alpaca,
-            firm_account=settings.alpaca.firm_account_id,
-        )
-    return ProvidersConfig(
-        due=due, alpaca=alpaca, threads=settings.worker_threads, redis_url=settings.redis_url.reveal()
-    )
+    due, alpaca = settings.due, settings.alpaca
+    keys = [key.value.reveal() for key in due.api_key or () if not key.is_late(now)]
+    if due.base_url and keys:
+        yield DueConfig(base_url=due.base_url, api_keys=keys, webhook_endpoint=due.webhook_endpoint_id)
+    pairs = [
+        (user.value.reveal(), secret.value.reveal())
+        for user, secret in zip(alpaca.key_id or (), alpaca.secret or (), strict=True)
+        if not secret.is_late(now)
+    ]
+    if alpaca.base_url and pairs and alpaca.firm_account_id:
+        yield AlpacaConfig(base_url=alpaca.base_url, keys=pairs, firm_account=alpaca.firm_account_id)

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import threading
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -18,7 +17,8 @@ from dispatch.broker import make_broker, make_client
 from dispatch.dispatcher import Dispatcher
 from dispatch.starting import serve_metrics, stop_unless_at_head
 from dispatch.wake import Wake
-from providers.registry import AlpacaConfig, ProvidersConfig, Surroundings, build
+from ops.configured import providers_config
+from providers.registry import Providers, Surroundings, build
 from scheduler.beats import Beats
 from scheduler.clock import Clock
 from scheduler.leader import Leadership
@@ -26,10 +26,10 @@ from scheduler.metrics import ClockMetrics
 from scheduler.streams import StreamReader
 from scheduler.timetable import timetable
 from scheduler.watcher import Watcher
-from settings import Alpaca, Settings, SettingsError, load
+from settings import Settings, SettingsError, load
 
 CONNECTIONS: Final = 8  # each of our threads holds at most one
-STREAM_THREADS: Final = 2  # a gate lets half of them in
+STREAM_THREADS: Final = 2  # of each provider's client; a gate lets half of them in
 STOP_WITHIN_S: Final = 4.0  # jobs under way; a database that hangs is not waited for longer
 
 log = structlog.get_logger()
@@ -61,17 +61,20 @@ def run(settings: Settings) -> None:
     wake = Wake(make_broker(settings.redis_url.reveal()), make_client(settings.redis_url.reveal()))
     metrics = ClockMetrics()
     leadership = Leadership(begin)
-    configured = {"due": settings.due.api_key, "alpaca": settings.alpaca.key_id}
+    providers = build(providers_config(settings, threads=STREAM_THREADS), Surroundings(gate_store=GateRows(begin)))
     clock = Clock(
         begin,
         leadership=leadership,
         dispatcher=Dispatcher(begin, wake),
         beats=Beats(begin),
         wake=wake,
-        timetable=timetable(poll=settings.poll, providers={name for name, key in configured.items() if key}),
+        timetable=timetable(
+            poll=settings.poll,
+            listings={name: [each.name for each in one.listings] for name, one in providers.connected.items()},
+        ),
         metrics=metrics,
     )
-    readers = _readers(settings, begin, leadership, wake, metrics)
+    readers = _readers(providers, settings, begin, leadership, wake, metrics)
     serve_metrics(settings.metrics_port, metrics.registry)
 
     def end() -> None:
@@ -101,39 +104,25 @@ def run(settings: Settings) -> None:
 
 
 def _readers(
-    settings: Settings, begin: UnitOfWork, leadership: Leadership, wake: Wake, metrics: ClockMetrics
+    providers: Providers,
+    settings: Settings,
+    begin: UnitOfWork,
+    leadership: Leadership,
+    wake: Wake,
+    metrics: ClockMetrics,
 ) -> list[StreamReader]:
     """A reader of each event stream there is."""
-    config = ProvidersConfig(
-        due=None,
-        alpaca=_config(settings.alpaca),
-        threads=STREAM_THREADS,
-        redis_url=settings.redis_url.reveal(),
-    )
-    alpaca = build(config, Surroundings(gate_store=GateRows(begin))).alpaca
-    if alpaca is None:
-        return []
-    journals = StreamReader(
-        alpaca.journal_stream,
-        provider="alpaca",
-        name="journals",
-        lead=lambda: leadership.lead,
-        begin=begin,
-        wake=wake.events,
-        sealer=Sealer(settings.encryption_keys or ()),
-        metrics=metrics,
-    )
-    return [journals]
-
-
-def _config(alpaca: Alpaca) -> AlpacaConfig | None:
-    """How Alpaca is reached; None when it is not configured."""
-    if not alpaca.key_id or not alpaca.secret or not alpaca.base_url or not alpaca.firm_account_id:
-        return None
-    now = datetime.now(UTC)
-    pairs = [
-        (key.value.reveal(), secret.value.reveal())
-        for key, secret in zip(alpaca.key_id, alpaca.secret, strict=True)
-        if not key.is_late(now)
+    return [
+        StreamReader(
+            stream,
+            provider=provider,
+            name=name,
+            lead=lambda: leadership.lead,
+            begin=begin,
+            wake=wake.events,
+            sealer=Sealer(settings.encryption_keys or ()),
+            metrics=metrics,
+        )
+        for provider, one in providers.connected.items()
+        for name, stream in one.streams.items()
     ]
-    return AlpacaConfig(base_url=alpaca.base_url, keys=pairs, firm_account=alpaca.firm_account_id)

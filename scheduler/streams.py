@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,7 +21,7 @@ from db.inbox import Arrival
 from db.sealing import Sealer
 from db.streams import SetBack
 from funding.errors import ProviderError
-from funding.ports import EventStream, StreamFrame
+from funding.ports.listings import EventStream, StreamFrame
 from scheduler.metrics import ClockMetrics
 
 OVERLAP: Final = timedelta(minutes=5)  # frames are in order for each account only
@@ -29,14 +29,6 @@ FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 60.0
 
 log = structlog.get_logger()
-
-
-class ClosableStream(EventStream, Protocol):
-    """One reader of a stream, which another thread can end."""
-
-    def close(self) -> None:
-        """End it: its reader gets ProviderUnavailable."""
-        ...
 
 
 class StreamReader:
@@ -48,7 +40,7 @@ class StreamReader:
 
     def __init__(
         self,
-        connect: Callable[[], ClosableStream],
+        connect: Callable[[], EventStream],
         *,
         provider: str,
         name: str,
@@ -69,7 +61,7 @@ class StreamReader:
         self._metrics = metrics
         self._draw = draw or random.Random()
         self._stopping = threading.Event()
-        self._open: ClosableStream | None = None
+        self._open: EventStream | None = None
         self._heard = False
         self._cursor = datetime.max.replace(tzinfo=UTC)  # read anew each time
 

@@ -17,7 +17,7 @@ from db.numbering import number_arrivals
 from db.receiver_keys import note_used
 from db.sealing import Sealer
 from migrations.run import behind
-from providers.receiving import ReceivingKeys, routes
+from providers.routes import ReceivingKeys, routes
 from settings import Settings
 from web import problems
 from web.announcer import Announcer, Wake

@@ -23,13 +23,14 @@ from funding.calls import Ports
 from funding.errors import ProviderUnavailable
 from funding.flow import Step
 from funding.flows.table import FLOWS
-from ops.configured import providers_config
+from ops.configured import enabled, providers_config
 from providers.gate import places
 from providers.outgoing import Outgoing
 from providers.people import People
 from providers.registry import (
     INTERPRETERS,
     POLICIES,
+    PROVIDERS,
     Providers,
     Surroundings,
     build,
@@ -110,7 +111,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
     wake = Wake(broker, client)
     session = Session(begin)
     providers = build(
-        providers_config(settings),
+        providers_config(settings, threads=settings.worker_threads),
         Surroundings(gate_store=GateRows(begin), live_sessions=lambda: _live(begin), key_used=_note_key(begin)),
     )
     sealer = Sealer(settings.encryption_keys or ())
@@ -122,9 +123,8 @@ def make_desk(settings: Settings) -> WorkerDesk:
         draw=random.Random(),
     )
     ports = Ports(
-        due=providers.due.transfers if providers.due else Absent("due"),
-        alpaca=providers.alpaca.journals if providers.alpaca else Absent("alpaca"),
-        policies=dict(POLICIES),
+        each={name: Absent(name) for name in PROVIDERS} | dict(providers.ports()),
+        policies=POLICIES,
     )
     runner = Runner(
         begin=begin,
@@ -156,7 +156,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
             interpreters=INTERPRETERS,
             sealer=sealer,
             wake=wake,
-            closed=[name for name, one in (("due", settings.due), ("alpaca", settings.alpaca)) if not one.enabled],
+            closed=[name for name, on in enabled(settings).items() if not on],
         ),
         notifier=notifier,
         polls=make_polls(begin, providers=providers, wake=wake, sealer=sealer, settings=settings),

@@ -6,6 +6,7 @@ from dispatch import jobs
 from dispatch.wake import Wake
 from funding.flows.table import FLOWS
 from ops import alerts
+from ops.configured import enabled
 from providers.registry import Providers
 from settings import Settings
 from workers.comparisons import Comparisons
@@ -18,12 +19,11 @@ from workers.walks import Walker
 
 def make_polls(begin: UnitOfWork, *, providers: Providers, wake: Wake, sealer: Sealer, settings: Settings) -> Polls:
     """What ticks and looks need, connected to nothing yet."""
-    enabled = {"due": settings.due.enabled, "alpaca": settings.alpaca.enabled}
     sweeps = Sweeps(
         begin=begin,
         limits=limits_of(FLOWS, settings.state_limits or {}),
-        enabled=[name for name, on in enabled.items() if on],
-        alpaca=providers.alpaca.journals if providers.alpaca else None,
+        enabled=[name for name, on in enabled(settings).items() if on],
+        alpaca=providers.ports().get("alpaca"),
     )
     comparisons = Comparisons(begin=begin, providers=providers, poll=settings.poll)
     return Polls(

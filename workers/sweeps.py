@@ -14,7 +14,7 @@ from db.stuck import Limits, StuckFlow
 from dispatch import jobs
 from funding.flow import Flow
 from funding.outcomes import BreakFound
-from funding.ports import AlpacaJournals
+from funding.ports.alpaca import AlpacaJournals
 from ops.actions import firm_cash
 from workers.polls import Chore, Keep
 from workers.walks import Superseded

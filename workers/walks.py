@@ -16,7 +16,7 @@ from db.sealing import Sealer
 from dispatch.wake import Wake
 from funding.errors import ProviderError, ProviderRejected, UnexpectedAnswer
 from funding.outcomes import BreakFound
-from funding.ports import Listing, Page
+from funding.ports.listings import Listing, Page
 
 LOOK_PAGES: Final = 20  # of a look, which keeps no place
 LOOK_BACK: Final = timedelta(days=1)

@@ -8,7 +8,8 @@ from funding.calls import Call
 from funding.errors import NeedsPerson
 from funding.money import Money
 from funding.outcomes import BreakFound
-from funding.ports import CashJournal, JournalOrder, JournalStatus, Transfer, TransferStatus
+from funding.ports.alpaca import CashJournal, JournalOrder, JournalStatus
+from funding.ports.due import Transfer, TransferStatus
 from funding.snapshot import Snapshot
 
 READINGS_BELIEVED_AFTER: Final = 8  # a hint that so many readings contradict was wrong

@@ -26,7 +26,8 @@ from funding.outcomes import (
     Snooze,
     WatchEnded,
 )
-from funding.ports import CashJournal, JournalOrder, JournalStatus, Transfer, TransferStatus
+from funding.ports.alpaca import CashJournal, JournalOrder, JournalStatus
+from funding.ports.due import Transfer, TransferStatus
 from funding.snapshot import Reference, Snapshot
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from funding.ledger import accounts
 from funding.ledger.entries import PENDING, Entry, LedgerAccount, Posting, credit, debit, entry, reversal
 from funding.money import Money, scale_of
-from funding.ports import Transfer
+from funding.ports.due import Transfer
 
 RECEIVED: Final = "received"
 CONVERTED: Final = "converted"

@@ -8,7 +8,7 @@ from db.engine import UnitOfWork
 from db.invariants import BALANCE, Clearing
 from funding.money import Money
 from funding.outcomes import BalanceReading, BreakFound
-from funding.ports import AlpacaJournals
+from funding.ports.alpaca import AlpacaJournals
 
 log = structlog.get_logger(__name__)
 

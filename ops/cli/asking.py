@@ -46,7 +46,7 @@ def asking(instance: str | None) -> Iterator[Asking]:
                 receiver_keys.note_used(connection, {(provider, fingerprint)})
 
         around = Surroundings(gate_store=GateRows(begin), live_sessions=live, key_used=used)
-        providers = build(providers_config(settings), around)
+        providers = build(providers_config(settings, threads=settings.worker_threads), around)
         try:
             yield Asking(begin=begin, settings=settings, providers=providers)
         finally:

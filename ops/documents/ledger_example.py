@@ -10,7 +10,7 @@ from typing import Final
 from funding.ledger import due_deposit as rules
 from funding.ledger.entries import PENDING, Entry
 from funding.money import Money
-from funding.ports import Transfer, TransferStatus
+from funding.ports.due import Transfer, TransferStatus
 
 CAME: Final = Money(100_000_000, "USDC")
 PAID_OUT: Final = Money(99_16, "USD")

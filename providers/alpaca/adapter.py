@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from funding.errors import NotFound, ProviderError, ProviderRejected, UnexpectedAnswer
-from funding.ports import AlpacaJournals, BrokerageBalances, CashJournal, JournalOrder
+from funding.ports.alpaca import AlpacaJournals, BrokerageBalances, CashJournal, JournalOrder
 from providers.alpaca import wire
 from providers.fields import WrongShape, is_id, objects
 from providers.http import ProviderClient, Request

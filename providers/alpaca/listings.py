@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from funding.errors import UnexpectedAnswer
-from funding.ports import Finding, Page
+from funding.ports.listings import Finding, Page
 from providers.alpaca import wire
 from providers.alpaca.adapter import AlpacaAdapter
 from providers.alpaca.interpret import polled

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from funding.errors import ProviderUnavailable
-from funding.ports import EventStream, StreamFrame
+from funding.ports.listings import EventStream, StreamFrame
 from providers.alpaca.sse import Comment, Frame, FrameTooLarge, Parser
 from providers.event_names import storable_id
 from providers.fields import Fields, WrongShape, parse_json

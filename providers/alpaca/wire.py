@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from funding.money import Money
-from funding.ports import BrokerageBalances, CashJournal, JournalOrder, JournalStatus
+from funding.ports.alpaca import BrokerageBalances, CashJournal, JournalOrder, JournalStatus
 from providers.fields import Fields
 
 USD: Final = "USD"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from funding.errors import NotFound, ProviderError, ProviderRejected
-from funding.ports import DueTransfers, Transfer
+from funding.ports.due import DueTransfers, Transfer
 from providers.due import wire
 from providers.fields import Fields, is_id, objects
 from providers.http import ProviderClient, Request

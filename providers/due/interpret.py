@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from funding.facts import CannotUse, Changed, Ignored, LookDue, Opening, Reading
-from funding.ports import TransferStatus
+from funding.ports.due import TransferStatus
 from providers.due import wire
 from providers.fields import Fields, WrongShape, compact, parse_event
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from funding.errors import NotFound, UnexpectedAnswer
-from funding.ports import Finding, Page
+from funding.ports.listings import Finding, Page
 from providers.due import wire
 from providers.due.adapter import DueAdapter, DuePage
 from providers.due.interpret import TRANSFER_CHANGED, polled

@@ -10,7 +10,7 @@ POLICY: Final = Policy(
     key_lifetime=None,  # Due docs: no Idempotency-Key is documented; in va_auto we create nothing there
     can_look_up=False,  # POST /v1/transfers takes no reference of ours
     assumed_rate_per_minute=1_200,  # ours, from the bursts below: Due states none; a 429 is obeyed whatever this says
+    assumed_rate_per_second=20,  # the same notes
     rate_documented=False,
     overlap=timedelta(minutes=10),  # ours: what a listing's dates filter on (creation, presumably) is not stated
 )
-PER_SECOND: Final = 20  # the same notes: bursts of 20 a second

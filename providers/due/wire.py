@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from funding.money import Money
-from funding.ports import Transfer, TransferStatus
+from funding.ports.due import Transfer, TransferStatus
 from providers.fields import Fields
 
 _SIDE: Final = ("amount", "fee", "currency", "rail", "virtualAccountId")

@@ -16,7 +16,7 @@ from funding.errors import (
     UnexpectedAnswer,
 )
 from funding.money import Money
-from funding.ports import JournalOrder, JournalStatus
+from funding.ports.alpaca import JournalOrder, JournalStatus
 from providers.alpaca.adapter import AlpacaAdapter
 from providers.alpaca.interpret import interpret
 from providers.alpaca.listings import FirmActivities, JournalDays

@@ -12,7 +12,8 @@ import pytest
 from funding.errors import ProviderUnavailable
 from funding.facts import Changed
 from funding.money import Money
-from funding.ports import JournalOrder, StreamFrame
+from funding.ports.alpaca import JournalOrder
+from funding.ports.listings import StreamFrame
 from providers.alpaca.adapter import AlpacaAdapter
 from providers.alpaca.interpret import interpret
 from providers.alpaca.stream import JournalStream

@@ -18,7 +18,8 @@ from funding.errors import (
 )
 from funding.facts import Changed, Fact
 from funding.money import Money
-from funding.ports import Finding, Listing, TransferStatus
+from funding.ports.due import TransferStatus
+from funding.ports.listings import Finding, Listing
 from providers.credentials import bearer
 from providers.due import adapter as due
 from providers.due.adapter import DueAdapter

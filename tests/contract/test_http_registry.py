@@ -6,13 +6,13 @@ import pytest
 
 from funding.errors import ProviderThrottled
 from funding.gate_state import GateState
+from providers.alpaca.provider import AlpacaConfig
 from providers.credentials import basic
+from providers.due.provider import DueConfig
 from providers.http import CallReport
 from providers.registry import (
     INTERPRETERS,
     POLICIES,
-    AlpacaConfig,
-    DueConfig,
     ProvidersConfig,
     Surroundings,
     build,
@@ -42,11 +42,13 @@ class NoRow:
 def config_of(server: SandboxServer) -> ProvidersConfig:
     ready = server.ready()
     return ProvidersConfig(
-        due=DueConfig(base_url=ready["due"], api_keys=[ready["due_api_key"]]),
-        alpaca=AlpacaConfig(
-            base_url=ready["alpaca"],
-            keys=[("CKNEW", "not yet known there"), (ready["alpaca_key_id"], ready["alpaca_secret"])],
-            firm_account=ready["alpaca_firm_account_id"],
+        each=(
+            DueConfig(base_url=ready["due"], api_keys=[ready["due_api_key"]]),
+            AlpacaConfig(
+                base_url=ready["alpaca"],
+                keys=[("CKNEW", "not yet known there"), (ready["alpaca_key_id"], ready["alpaca_secret"])],
+                firm_account=ready["alpaca_firm_account_id"],
+            ),
         ),
         threads=8,
         redis_url=None,
@@ -61,10 +63,10 @@ class TestBuild:
             gate_store=NoRow(), key_used=lambda provider, key: used.append((provider, key)), report=reports.append
         )
         providers = build(config_of(pretended), around)
-        assert providers.alpaca is not None
-        assert providers.due is not None
-        assert providers.alpaca.journals.get_balances(providers.alpaca.journals.firm_account).cash.minor == 1000_00
-        assert providers.due.deliveries().page(since=around.clock(), cursor=None).findings == []
+        alpaca = providers.ports()["alpaca"]
+        assert alpaca.get_balances(alpaca.firm_account).cash.minor == 1000_00
+        deliveries = next(one for one in providers.connected["due"].listings if one.name == "deliveries")
+        assert deliveries.open("").page(since=around.clock(), cursor=None).findings == []
         ready = pretended.ready()
         assert used[0] == ("alpaca", basic(ready["alpaca_key_id"], ready["alpaca_secret"]).fingerprint)
         assert {one.provider for one in reports} == {"due", "alpaca"}
@@ -72,7 +74,7 @@ class TestBuild:
         providers.close()
 
     def test_leaves_out_what_is_not_configured(self) -> None:
-        config = ProvidersConfig(due=None, alpaca=None, threads=8, redis_url=None)
+        config = ProvidersConfig(each=(), threads=8, redis_url=None)
         providers = build(config, Surroundings(gate_store=NoRow()))
         assert not providers.gates
         providers.close()
@@ -80,8 +82,7 @@ class TestBuild:
     def test_keeps_each_provider_to_its_rate(self, pretended: SandboxServer) -> None:
         """Due's burst is assumed to be twenty a second: the next call is refused by us, unsent."""
         providers = build(config_of(pretended), Surroundings(gate_store=NoRow()))
-        assert providers.due is not None
-        gate = providers.due.gate
+        gate = providers.gates["due"]
 
         def admit_many() -> None:
             for _ in range(101):  # one more than a minute holds

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from db import flows
 from funding.errors import Misconfigured, UnexpectedAnswer
 from funding.flows.due_deposit import due_deposit
-from funding.ports import Transfer
+from funding.ports.due import Transfer
 from providers.due.adapter import DueAdapter
 from tests.support.deposit_house import DepositHouse
 from tests.support.rows import add_session

@@ -1,6 +1,6 @@
 """Right before something is created: the claim is proved; a slow step is no lost one, an unsent call no unknown one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from funding.errors import ProviderRejected, ProviderUnavailable
-from funding.ports import CashJournal
+from funding.ports.alpaca import CashJournal
 from providers.alpaca.adapter import AlpacaAdapter
 from tests.support.deposit_house import DepositHouse
 from workers.session import Session
@@ -89,18 +89,19 @@ class TestACallThatNeverLeft:
 def test_the_limit_of_a_claim_counts_from_its_last_sending(house: DepositHouse) -> None:
     """The leader frees claims past their limit: a call that has just begun must not be one of them."""
     kept: list[object] = []
-    create = house.worker.runner.ports.alpaca.create_journal
+    create: Callable[..., CashJournal] = house.worker.runner.ports.each["alpaca"].create_journal
 
     class Watched:
         def __getattr__(self, name: str) -> object:
-            return getattr(house.worker.providers.alpaca.journals, name)  # type: ignore[union-attr]
+            return getattr(house.worker.providers.ports()["alpaca"], name)
 
         def create_journal(self, request: str, *, key: UUID) -> CashJournal:
             kept.extend(house.rows("SELECT claim_until - rk_now() FROM flows"))
             kept.extend(house.rows("SELECT settle_from - rk_now() FROM intentions"))
             return create(request, key=key)
 
-    object.__setattr__(house.worker.runner.ports, "alpaca", Watched())
+    ports = house.worker.runner.ports
+    object.__setattr__(ports, "each", {**ports.each, "alpaca": Watched()})
     house.deposit(house.person(), ("payment_processed",))
     house.pass_time(5)
     assert kept == [(timedelta(seconds=30),), (timedelta(seconds=30),)]

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from db.polls import Subject
 from funding.errors import Misconfigured, NotFound, ProviderUnavailable
-from funding.ports import Page
+from funding.ports.listings import Page
 from tests.support.moved_time import MovedTime
 from tests.support.rows import add_event
 from tests.support.shelf import MINUTE, NOON, House, Shelf, thing

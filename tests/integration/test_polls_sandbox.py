@@ -15,11 +15,11 @@ from db.gates import GateRows
 from db.sealing import Sealer
 from funding.flows.table import FLOWS
 from funding.money import Money
-from funding.ports import JournalOrder
+from funding.ports.alpaca import JournalOrder
+from providers.alpaca.provider import AlpacaConfig
+from providers.due.provider import DueConfig
 from providers.registry import (
     INTERPRETERS,
-    AlpacaConfig,
-    DueConfig,
     Providers,
     ProvidersConfig,
     Surroundings,
@@ -61,11 +61,13 @@ def providers(pretended: SandboxServer, begin: UnitOfWork) -> Iterator[Providers
     told = pretended.ready()
     built = build(
         ProvidersConfig(
-            due=DueConfig(base_url=told["due"], api_keys=[told["due_api_key"]]),
-            alpaca=AlpacaConfig(
-                base_url=told["alpaca"],
-                keys=[(told["alpaca_key_id"], told["alpaca_secret"])],
-                firm_account=told["alpaca_firm_account_id"],
+            each=(
+                DueConfig(base_url=told["due"], api_keys=[told["due_api_key"]]),
+                AlpacaConfig(
+                    base_url=told["alpaca"],
+                    keys=[(told["alpaca_key_id"], told["alpaca_secret"])],
+                    firm_account=told["alpaca_firm_account_id"],
+                ),
             ),
             threads=8,
             redis_url=None,
@@ -97,9 +99,7 @@ class House:
         self.walker = Walker(begin=begin, wake=self.woken, sealer=Sealer())  # type: ignore[arg-type]
         self.polls = polls_of(providers, EVERY)
         self.looks = looks_of(providers, begin)
-        self.sweeps = Sweeps(
-            begin=begin, limits={}, enabled=(), alpaca=providers.alpaca.journals if providers.alpaca else None
-        )
+        self.sweeps = Sweeps(begin=begin, limits={}, enabled=(), alpaca=providers.ports()["alpaca"])
 
     def poll(self, provider: str, name: str) -> Polled:
         return self.walker.poll(self.polls[provider, name], lambda _: True)
@@ -249,9 +249,8 @@ class TestAlpaca:
             customer = alpaca.add_account()
         leadership = Leadership(begin)
         leadership.step()
-        assert providers.alpaca
         reader = StreamReader(
-            providers.alpaca.journal_stream,
+            providers.connected["alpaca"].streams["journals"],
             provider="alpaca",
             name="journals",
             lead=lambda: (leadership.step(), leadership.lead)[1],
@@ -277,7 +276,7 @@ class TestAlpaca:
 
     @staticmethod
     def journal(providers: Providers, customer: str) -> str:
-        assert providers.alpaca
-        journals = providers.alpaca.journals
+        journals = providers.ports()["alpaca"]
         order = JournalOrder(to_account=customer, amount=Money(100, "USD"), reference="flow")
-        return journals.create_journal(journals.journal_request(order), key=uuid4()).id
+        made: str = journals.create_journal(journals.journal_request(order), key=uuid4()).id
+        return made

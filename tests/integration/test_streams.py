@@ -14,7 +14,7 @@ from db.engine import unit_of_work
 from db.sealing import EncryptionKey, Sealer
 from db.streams import SetBack
 from funding.errors import ProviderUnavailable
-from funding.ports import StreamFrame
+from funding.ports.listings import StreamFrame
 from scheduler.leader import Leadership
 from scheduler.metrics import ClockMetrics
 from scheduler.streams import StreamReader

@@ -204,14 +204,14 @@ class History:
             )
 
     def _new_leader(self) -> SimulatedLeader:
-        alpaca = self.workers[0].providers.alpaca
-        if alpaca is None:
-            raise RuntimeError("Alpaca is configured for every worker")
+        connected = self.workers[0].providers.connected
         return SimulatedLeader(
             moved_unit_of_work(self.engine, self.clock, self.boundary),
             self.clock,
-            connect=alpaca.journal_stream,
-            polls=self.plan.polls,
+            connect=connected["alpaca"].streams["journals"],
+            listings={name: [each.name for each in one.listings] for name, one in connected.items()}
+            if self.plan.polls
+            else {},
             wake=self.heard,
             draw=self.draw,
         )

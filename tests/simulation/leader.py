@@ -1,7 +1,7 @@
 """The clock process of the simulation: the product's own leadership, ticks, dispatcher, sweep and stream reader."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -12,11 +12,12 @@ from db.sealing import Sealer
 from db.streams import SetBack
 from dispatch.dispatcher import Dispatcher
 from funding.errors import ProviderError
+from funding.ports.listings import EventStream
 from scheduler import clock as product
 from scheduler.beats import Beats
 from scheduler.leader import Leadership
 from scheduler.metrics import ClockMetrics
-from scheduler.streams import ClosableStream, StreamReader
+from scheduler.streams import StreamReader
 from scheduler.timetable import timetable
 from tests.simulation.clock import Clock
 from tests.simulation.heard import Heard
@@ -34,8 +35,8 @@ class SimulatedLeader:
         begin: UnitOfWork,
         clock: Clock,
         *,
-        connect: Callable[[], ClosableStream],
-        polls: bool,
+        connect: Callable[[], EventStream],
+        listings: Mapping[str, Sequence[str]],
         wake: Heard,
         draw: random.Random,
     ) -> None:
@@ -49,9 +50,7 @@ class SimulatedLeader:
             beats=Beats(begin, monotonic=clock.monotonic),
             wake=wake,
             timetable=[
-                slots
-                for slots in timetable(poll=POLLED_EVERY, providers={"due", "alpaca"} if polls else set())
-                if slots.job.startswith("poll_")
+                slots for slots in timetable(poll=POLLED_EVERY, listings=listings) if slots.job.startswith("poll_")
             ],
             metrics=METRICS,
         )

@@ -13,11 +13,11 @@ from db.sealing import Sealer
 from funding.backoff import Backoff
 from funding.calls import Ports
 from funding.flows.table import FLOWS
+from providers.alpaca.provider import AlpacaConfig
+from providers.due.provider import DueConfig
 from providers.registry import (
     INTERPRETERS,
     POLICIES,
-    AlpacaConfig,
-    DueConfig,
     ProvidersConfig,
     Surroundings,
     build,
@@ -69,16 +69,15 @@ class SimulatedWorker:
         self.session.start()
         self.providers = build(
             ProvidersConfig(
-                due=DueConfig(base_url="http://due.test", api_keys=[due_key]),
-                alpaca=AlpacaConfig(base_url="http://alpaca.test", keys=[alpaca_key], firm_account=firm),
+                each=(
+                    DueConfig(base_url="http://due.test", api_keys=[due_key]),
+                    AlpacaConfig(base_url="http://alpaca.test", keys=[alpaca_key], firm_account=firm),
+                ),
                 threads=64,
                 redis_url=None,
             ),
             Surroundings(gate_store=GateRows(quiet), clock=clock, transports=wires),
         )
-        due, alpaca = self.providers.due, self.providers.alpaca
-        if due is None or alpaca is None:
-            raise RuntimeError("both providers are configured above")
         for gate in self.providers.gates.values():
             gate._rate = Unlimited()
             gate._monotonic = clock.monotonic
@@ -87,7 +86,7 @@ class SimulatedWorker:
         self.runner = Runner(
             begin=stepping,
             flows=FLOWS,
-            ports=Ports(due=due.transfers, alpaca=alpaca.journals, policies=dict(POLICIES)),
+            ports=Ports(each=self.providers.ports(), policies=POLICIES),
             session=self.session,
             recorder=Recorder(begin=stepping, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
             wake=wake,

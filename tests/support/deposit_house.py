@@ -21,13 +21,12 @@ from db.inbox import Arrival, Stored
 from db.numbering import number_arrivals
 from db.replay import Filter
 from db.sealing import Sealer
-from dispatch.jobs import POLLS
 from funding.errors import ProviderUnavailable
 from funding.flows.table import FLOWS
-from funding.ports import StreamFrame
+from funding.ports.listings import StreamFrame
 from ops.actions import customers, dead_letters
 from ops.actions.desk import Desk
-from providers.receiving import ReceivingKeys, routes
+from providers.routes import ReceivingKeys, routes
 from sandbox.alpaca.app import create_alpaca_app
 from sandbox.due.app import create_due_app
 from sandbox.world import World
@@ -130,19 +129,16 @@ class DepositHouse:
     def poll(self) -> None:
         """One round of every poll of the timetable, and what follows from it at once."""
         self.worker.session.beat()
-        for provider, names in POLLS.items():
-            for name in names:
-                self._walker.poll(self._polls[provider, name], lambda _: True)
+        for poll in self._polls.values():
+            self._walker.poll(poll, lambda _: True)
         self._work()
 
     def listen(self) -> None:
         """Read Alpaca's journal stream from a while back, as the clock's reader does after a break."""
-        alpaca = self.worker.providers.alpaca
-        if alpaca is None:
-            raise RuntimeError("Alpaca is configured above")
+        connect = self.worker.providers.connected["alpaca"].streams["journals"]
         frames: list[StreamFrame | None] = []
         # In process a stream ends where a real one would wait for the next frame.
-        with closing(alpaca.journal_stream()) as stream, suppress(ProviderUnavailable):
+        with closing(connect()) as stream, suppress(ProviderUnavailable):
             for frame in stream.frames(since=self.clock.now - OVERLAP):
                 frames.append(frame)  # noqa: PERF402 -- what came before the end must not be lost with it
         heard = [

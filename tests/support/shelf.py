@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from db.polls import Subject
 from db.sealing import Sealer
-from funding.ports import Finding, Page
+from funding.ports.listings import Finding, Page
 from tests.support.moved_time import MovedTime
 from workers.walks import Poll, Polled, Walker
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funding.money import Money
-from funding.ports import JournalOrder, JournalStatus
+from funding.ports.alpaca import JournalOrder, JournalStatus
 from providers.alpaca import wire
 from providers.alpaca.sse import Comment, Frame, FrameTooLarge, Parser
 from providers.fields import WrongShape

@@ -9,6 +9,7 @@ import pytest
 from dispatch import jobs
 from funding.flows.table import FLOWS
 from funding.policy import Policy
+from providers.registry import PROVIDERS
 from scheduler.timetable import timetable
 from workers.comparisons import Comparisons
 from workers.listings import pages_a_tick, polls_of
@@ -20,9 +21,8 @@ MINUTE = timedelta(minutes=1)
 class Configured:
     """Stands for providers that all have credentials: nothing is asked of them here."""
 
-    due = Mock()
-    alpaca = Mock()
-    gates: ClassVar = {"due": Mock(), "alpaca": Mock()}
+    connected: ClassVar = {name: one.connect(Mock(), Mock(), Mock()) for name, one in PROVIDERS.items()}
+    gates = connected
 
 
 def test_every_job_is_done_by_some_worker() -> None:
@@ -30,13 +30,14 @@ def test_every_job_is_done_by_some_worker() -> None:
     sweeps = Sweeps(begin=lambda: None, limits={}, enabled=(), alpaca=None)  # type: ignore[arg-type,return-value]
     comparisons = Comparisons(begin=sweeps.begin, providers=Configured(), poll=MINUTE)  # type: ignore[arg-type]
     done = {jobs.poll_job(provider, name) for provider, name in polls}
+    listings = {name: [each.name for each in one.listings] for name, one in Configured.connected.items()}
     done |= {*sweeps.chores(), *comparisons.chores(), jobs.ALERTS}
 
-    assert {slots.job for slots in timetable(poll=MINUTE, providers=jobs.POLLS)} == done
+    assert {slots.job for slots in timetable(poll=MINUTE, listings=listings)} == done
 
 
 def test_providers_without_credentials_are_not_polled() -> None:
-    names = [slots.job for slots in timetable(poll=MINUTE, providers={"alpaca"})]
+    names = [slots.job for slots in timetable(poll=MINUTE, listings={"alpaca": ["journals"]})]
     assert "poll_alpaca_journals" in names
     assert not [name for name in names if name.startswith("poll_due")]
 
@@ -54,7 +55,7 @@ def test_polls_share_what_they_may_spend(documented: bool, rate: int, every: tim
     policy = Policy(
         provider="due", key_lifetime=None, can_look_up=False, assumed_rate_per_minute=rate, rate_documented=documented
     )
-    assert pages_a_tick(policy, every) == pages
+    assert pages_a_tick(policy, every, listings=2) == pages
 
 
 def test_a_states_limit_can_be_chosen() -> None:

@@ -83,7 +83,7 @@ class Store:
 
 
 def a_call(*intentions: Intention, parked: bool = False) -> Call:
-    ports = Ports(due=None, alpaca=None, policies={"alpaca": POLICY})  # type: ignore[arg-type]  # no port is asked here
+    ports = Ports(each={}, policies={"alpaca": POLICY})
     flow = replace(FLOW, intentions=intentions, parked=parked)
     return Call(flow=flow, step="fund_brokerage", ports=ports, intentions=Store())
 

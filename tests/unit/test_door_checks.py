@@ -14,8 +14,8 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 from werkzeug.test import TestResponse
 
 from db.inbox import Arrival, Stored
-from providers.receiving import ReceivingKeys, routes
 from providers.rotation import Secret, Windowed
+from providers.routes import ReceivingKeys, routes
 from tests.support.door import NOW, Signer, event
 from web.body import MOST_BYTES
 from web.inbox_writer import InboxWriter

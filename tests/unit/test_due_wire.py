@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from funding.money import Money
-from funding.ports import TransferStatus
+from funding.ports.due import TransferStatus
 from providers.due import wire
 from providers.due.listings import decode_event
 from providers.fields import WrongShape, parse_time

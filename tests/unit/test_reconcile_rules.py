@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from funding.flows.due_deposit import State
-from funding.ports import JournalStatus, TransferStatus
+from funding.ports.alpaca import JournalStatus
+from funding.ports.due import TransferStatus
 from funding.reconcile.books import ALPACA, DUE, Book
 from funding.reconcile.records import Finding, Ours, Pair, Record, Window
 from funding.reconcile.rules import TYPES, duplicate, judge, listing_truncated

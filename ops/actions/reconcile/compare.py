@@ -229,13 +229,13 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 def source_of(providers: Providers, provider: str) -> Callable[[Sequence[str]], RecordSource] | None:
     """What reads a provider's records, given the accounts we know of; None: it has no credentials here."""
-    found = {"due": providers.due, "alpaca": providers.alpaca}[provider]
+    found = providers.connected.get(provider)
     return found.records if found else None
 
 
 def balance_of(begin: UnitOfWork, providers: Providers, provider: str) -> Callable[[], str] | None:
     """What compares a provider's own balance with our books; None: it shows none."""
-    alpaca = providers.alpaca
+    alpaca = providers.ports().get("alpaca")
     if provider != "alpaca" or alpaca is None:
         return None
-    return lambda: firm_cash.compare(begin, alpaca.journals)
+    return lambda: firm_cash.compare(begin, alpaca)

@@ -1,0 +1,96 @@
+"""What the folder of one provider offers to everything else: a `Provider`, and what becomes of it in a process."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from funding.facts import Reading
+from funding.policy import Policy
+from funding.ports.listings import EventStream, Listing
+from funding.reconcile.records import RecordSource
+from providers.answers import Classify
+from providers.credentials import Credential
+from providers.http import ProviderClient
+
+Interpret = Callable[..., Reading]  # (body, *, source)
+Clock = Callable[[], datetime]
+
+
+class Config(Protocol):
+    """How a provider is reached: plain values that an entry point has read from the settings."""
+
+    provider: ClassVar[str]
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port."""
+        ...
+
+    def credentials(self) -> Sequence[Credential]:
+        """What its calls are signed with, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """A listing that is polled.
+
+    `open` gives it for an account, or for "" when it spans all customers; `of_flows`: there is one listing for each
+    account that flows of this kind belong to. `from_work`: its window takes in the oldest open work at the provider.
+    `only_booked`: what it shows becomes entries and never work. `covers`: how far before its window's start it shows
+    objects too.
+    """
+
+    name: str
+    open: Callable[[str], Listing]
+    of_flows: str | None = None
+    from_work: bool = False
+    only_booked: bool = False
+    covers: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A listing to read when an event names an object but not enough to judge it.
+
+    `open` gives it for the look's subject, None when that leads nowhere. `by_link`: the subject is the id of a linked
+    virtual account, and `open` wants the account it belongs to.
+    """
+
+    name: str
+    open: Callable[[str], Listing | None]
+    by_link: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A provider that this process can call.
+
+    `port` is what steps ask of it (`funding.ports`), `records` its side of a comparison given the accounts we know
+    of, `streams` its event streams: each call gives a new reader.
+    """
+
+    port: Any
+    records: Callable[[Sequence[str]], RecordSource]
+    listings: Sequence[Polled]
+    looks: Sequence[Look] = ()
+    streams: Mapping[str, Callable[[], EventStream]] = field(default_factory=dict)
+
+
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider(Generic[C]):
+    """One provider: its rules, how its events read, what its refusals mean, and how it is spoken to."""
+
+    policy: Policy
+    interpret: Interpret
+    classify: Classify
+    connect: Callable[[ProviderClient, C, Clock], Connected]
+
+    @property
+    def name(self) -> str:
+        """Such as "due"."""
+        return self.policy.provider
