@@ -3,38 +3,55 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
+
+import psycopg
 
 from benchmarks._fleet import doubled_and_lost, running_fleet, say
 from benchmarks._result import tell
+from db.engine import make_engine, unit_of_work
+from ops.actions import providers
+from ops.actions.desk import Desk
 from ops.cli.demo.latency import percentiles
-from providers.registry import POLICIES
-from tests.support.fleet import Fleet
+from tests.support.fleet import RETURNED_EVERY, Fleet
 
 HELD_S: Final = 18.0  # a slow reply, within the 20 s a call may take
 SLOW_JOURNALS: Final = {"name": "slow_reply", "provider": "alpaca", "only": "POST /v1/journals", "seconds": HELD_S}
 SLOW_READS: Final = {"name": "slow_reply", "provider": "due", "only": "GET /v1/transfers/{id}", "seconds": HELD_S}
+VICTIM: Final = "worker"
 SURVIVOR: Final = "survivor"
-FEW: Final = 10
-PER_SECOND: Final = POLICIES["due"].assumed_rate_per_second or FEW
+LOAD_EVERY_S: Final = 0.5  # a deposit arrives, while the steps of the killed wait
+CLAIMED_WITHIN_S: Final = 120.0
+DUE_AT: Final = "SELECT count(*) FROM flows WHERE provider = %s AND due_at <= clock_timestamp() AND attempt_id IS NULL"
+
+# An attempt that is snoozed and made again keeps its row but not its beginning: the benchmark notes claims itself.
+NOTE_CLAIMS: Final = """
+    CREATE TABLE bench_claims (flow_id uuid, at timestamptz DEFAULT clock_timestamp());
+    CREATE FUNCTION bench_note_claim() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN INSERT INTO bench_claims (flow_id) VALUES (new.id); RETURN NULL; END';
+    CREATE TRIGGER bench_claims AFTER UPDATE OF fence ON flows
+       FOR EACH ROW WHEN (new.fence > old.fence) EXECUTE FUNCTION bench_note_claim();
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """How much is done. `threads` of each worker, half of which may be inside one provider; seconds end in `_s`."""
 
-    victims: int
     threads: int
-    held: int  # steps in flight at the kill
+    held: int  # steps in flight at the kill, half of them at each provider
     flushed: int
     absent: int
     absent_s: float
 
 
-FULL: Final = Size(victims=4, threads=64, held=100, flushed=40, absent=60, absent_s=60.0)
-QUICK: Final = Size(victims=1, threads=32, held=16, flushed=12, absent=10, absent_s=10.0)
+FULL: Final = Size(threads=208, held=200, flushed=40, absent=60, absent_s=60.0)
+QUICK: Final = Size(threads=32, held=24, flushed=12, absent=10, absent_s=10.0)
 
 
 def main() -> int:
@@ -54,59 +71,82 @@ def main() -> int:
 
 def _killed(fleet: Fleet, size: Size) -> list[float]:
     """Seconds from the kill until each step that was in flight is claimed again, by the database's clock."""
-    victims = ["worker", *(f"worker-{number}" for number in range(2, size.victims + 1))]
-    for name in victims[1:]:
-        fleet.add(name, "worker")
+    with psycopg.connect(fleet.system.services.database_url, autocommit=True) as connection:
+        connection.execute(NOTE_CLAIMS.encode())
+    pid = fleet.system.supervisor.pid(VICTIM)
+    say(f"bringing {size.held} steps into flight in one worker")
+    sent = _into_flight(fleet, size, pid)
+    fleet.add(SURVIVOR, "worker")  # only now: else it would have taken half of them
     beating = "SELECT count(*) FROM worker_sessions WHERE ended_at IS NULL AND dead_at IS NULL"
-    fleet.wait(lambda: fleet.one(beating) == size.victims, "every worker beats", within_s=120)
-    pids = [fleet.system.supervisor.pid(name) for name in victims]
-    say(f"bringing {size.held} steps into flight, workers to be killed: {size.victims}")
-    sent = _into_flight(fleet, size, pids)
-    fleet.add(SURVIVOR, "worker")  # only now: it is to have places free at the providers
-    fleet.wait(lambda: fleet.one(beating) > size.victims, "the survivor beats")
+    fleet.wait(lambda: fleet.one(beating) > 1, "the survivor beats")
     killed_at = fleet.one("SELECT clock_timestamp()")
-    fleet.kill(*victims)
+    fleet.kill(VICTIM)
     fleet.faults()
-    say("killed; waiting until all is finished")
+    say("killed; waiting until each is claimed again, while more deposits arrive")
+    waited: list[float | None] = [None]
+    deadline = time.monotonic() + CLAIMED_WITHIN_S
+    while None in waited:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not claimed again after {CLAIMED_WITHIN_S:.0f} s\n{fleet.picture()}")
+        sent |= fleet.send(1)
+        time.sleep(LOAD_EVERY_S)
+        waited = _waited(fleet, pid, killed_at)
     fleet.finished(sent)
-    waited = fleet.rows(
+    fleet.retire(SURVIVOR)
+    return [seconds for seconds in waited if seconds is not None]
+
+
+def _waited(fleet: Fleet, pid: int | None, killed_at: datetime) -> list[float | None]:
+    """For each step that was in flight at the kill; None: it is not claimed yet, or nothing is known to be lost yet."""
+    rows = fleet.rows(
         """
-        SELECT extract(epoch FROM (SELECT min(a.started_at) FROM attempts a
-                                    WHERE a.flow_id = lost.flow_id AND a.started_at > %s) - %s)::float AS seconds
+        SELECT extract(epoch FROM (SELECT min(c.at) FROM bench_claims c
+                                    WHERE c.flow_id = lost.flow_id AND c.at > %s) - %s)::float AS seconds
           FROM attempts lost JOIN worker_sessions s ON s.id = lost.session_id
-         WHERE lost.outcome = 'lost' AND lost.finished_at > %s AND s.pid = ANY(%s)
+         WHERE lost.outcome = 'lost' AND lost.finished_at > %s AND s.pid = %s
         """,
-        *(killed_at, killed_at, killed_at, pids),
+        *(killed_at, killed_at, killed_at, pid),
     )
-    for name in (*victims[1:], SURVIVOR):
-        fleet.retire(name)
-    if not waited:
-        raise RuntimeError("nothing was in flight when the workers were killed")
-    return [row["seconds"] for row in waited]
+    return [row["seconds"] for row in rows] or [None]
 
 
-def _into_flight(fleet: Fleet, size: Size, pids: Sequence[int | None]) -> set[str]:
-    """Send deposits until so many of the victims' steps wait for an answer, of a journal first, then of a transfer.
+def _into_flight(fleet: Fleet, size: Size, pid: int | None) -> set[str]:
+    """Bring deposits as far as the call wanted while its provider is paused; then let all of them go at once.
 
     Raises: RuntimeError: not as long as the first of them are held.
     """
-    fleet.faults(SLOW_JOURNALS)
-    lot = size.held * 3 // 5  # a sixth of them lead to no journal
-    sent = fleet.send(lot, step_seconds=0.0)
-    journals = "SELECT count(*) FROM flows WHERE attempt_id IS NOT NULL AND provider = 'alpaca'"
-    fleet.wait(lambda: fleet.one(journals) >= lot * 7 // 10, "journals in flight", within_s=60)
-    fleet.faults(SLOW_JOURNALS, SLOW_READS)
+    half = size.held // 2
+    with _pausing(fleet) as (pause, resume):
+        pause("alpaca")
+        sent = fleet.send(half * RETURNED_EVERY // (RETURNED_EVERY - 1) + RETURNED_EVERY, step_seconds=0.0)
+        fleet.wait(lambda: fleet.one(DUE_AT, "alpaca") >= half, "journals wait to be made")
+        pause("due")
+        sent |= fleet.send(half + RETURNED_EVERY, step_seconds=0.0)
+        fleet.wait(lambda: fleet.one(DUE_AT, "due") >= half, "reads wait to be made")
+        fleet.faults(SLOW_JOURNALS, SLOW_READS)
+        resume("alpaca")
+        resume("due")
     in_flight = """
         SELECT count(*) FROM flows f JOIN worker_sessions s ON s.id = f.session_id
-         WHERE f.attempt_id IS NOT NULL AND s.pid = ANY(%s)
+         WHERE f.attempt_id IS NOT NULL AND f.claimed_at > clock_timestamp() - %s * interval '1 second' AND s.pid = %s
     """
     deadline = time.monotonic() + HELD_S
-    while (reached := fleet.one(in_flight, pids)) < size.held:
+    while (reached := fleet.one(in_flight, HELD_S, pid)) < size.held:
         if time.monotonic() > deadline:
             raise RuntimeError(f"only {reached} of {size.held} steps are in flight: the machine is too slow for this")
-        sent |= fleet.send(FEW, step_seconds=0.0)
-        time.sleep(FEW / PER_SECOND)
+        time.sleep(0.1)
     return sent
+
+
+@contextmanager
+def _pausing(fleet: Fleet) -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
+    """Pause and resume a provider, as an operator does."""
+    engine = make_engine(fleet.system.services.database_url, pool=1)
+    desk = Desk(begin=unit_of_work(engine), by="bench")
+    try:
+        yield partial(providers.pause, desk, reason="a benchmark"), partial(providers.resume, desk)
+    finally:
+        engine.dispose()
 
 
 def _flushed(fleet: Fleet, size: Size) -> float:
