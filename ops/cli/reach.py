@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from db.engine import make_engine, unit_of_work
-from environment import database_url
 from ops.actions.desk import Desk, Nobody, Waker
 from providers.rotation import Malformed
+from settings.values import database_url
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 EXAMPLE: Final = "postgresql://user:password@host:5432/name"

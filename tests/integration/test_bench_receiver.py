@@ -9,10 +9,10 @@ from sqlalchemy import Engine, text
 from benchmarks import _webhooks as webhooks
 from benchmarks._doors import Handle, ordinary_handler, verify_handler
 from benchmarks.receiver import count_missing
-from environment import ed25519_public
 from providers.due.signature import HEADER, load_keys
 from providers.rotation import rotation
 from providers.webhook_keys import SignatureRefused
+from settings.values import ed25519_public
 
 
 @pytest.fixture

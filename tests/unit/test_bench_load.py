@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import _load as load
 from benchmarks import _webhooks as webhooks
-from environment import ed25519_public
 from providers.due.signature import HEADER, load_keys, verify
 from providers.rotation import rotation
+from settings.values import ed25519_public
 
 ACCEPTED = b'HTTP/1.1 200 OK\r\ncontent-length: 21\r\n\r\n{"status":"accepted"}'
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from settings import Settings, SettingsError, load, markdown
+from settings import Settings, SettingsError, load
+from settings.page import markdown
 from tests.support.door import Signer
 
 NEEDED = {"DATABASE_URL": "postgresql://u:hunter2@db/r", "REDIS_URL": "redis://:hunter2@q/0"}
