@@ -17,6 +17,10 @@ QUEUE_IS_FULL: Final = 2_000  # messages waiting: more would only make the queue
 class Announcer(Protocol):
     """What the dispatcher asks of the queue: `dispatch.wake.Wake`. Announcing never raises."""
 
+    def announcing(self) -> None:
+        """Let the workers know that a dispatcher is at work."""
+        ...
+
     def depth(self, queue: str) -> int | None:
         """Messages waiting; None: the queue cannot be reached."""
         ...
@@ -57,6 +61,7 @@ class Dispatcher:
     def run(self) -> Counter[str]:
         """One pass over all queues: how many rows of each kind were announced. Raises: errors of the database."""
         announced: Counter[str] = Counter()
+        self._wake.announcing()
         if self._has_room(INGEST):
             announced.update(self._ingest())
         if with_room := [provider for provider, queue in FUNDING_OF.items() if self._has_room(queue)]:

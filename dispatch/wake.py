@@ -19,6 +19,8 @@ from funding.flows.table import FLOWS
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 100  # event ids in one message: ingest handles them in one transaction
+ANNOUNCING: Final = f"{NAMESPACE}:announcing"  # there while a dispatcher reaches this Redis
+ANNOUNCING_S: Final = 10  # ten passes: a slow one raises no alarm
 QUIET: Final = 1.0  # seconds without another try after Redis could not be reached, so that nobody waits for it
 
 
@@ -65,6 +67,15 @@ class Wake:
         """Notifications are due."""
         for notification in ids:
             self._send(NOTIFY, "notify", (str(notification),))
+
+    def announcing(self) -> None:
+        """Let the workers know, for a while, that what is due is announced: without this they look for themselves."""
+        if not self.reachable:
+            return
+        try:
+            self._client.set(ANNOUNCING, "1", ex=ANNOUNCING_S)
+        except RedisError:
+            self._failed()
 
     def depth(self, queue: str) -> int | None:
         """How many messages wait in a queue; None when Redis cannot be reached."""

@@ -16,7 +16,7 @@ from dispatch.starting import serve_metrics, stop_unless_at_head
 from settings import SettingsError, load
 from workers.actors import declare
 from workers.desk import make_desk
-from workers.pull import Pull, takes_messages
+from workers.pull import Pull, is_told
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ def main() -> None:
     desk.session.start()
     desk.session.beat_always()
     worker = Worker(desk.broker, queues=set(QUEUES), worker_threads=settings.worker_threads)
-    pull = Pull(desk.begin, desk, threads=settings.worker_threads, heard=lambda: takes_messages(desk.redis))
+    pull = Pull(desk.begin, desk, threads=settings.worker_threads, heard=lambda: is_told(desk.redis))
     worker.start()
     pull.start()
     log.info("worker.started", session=str(desk.session.id), threads=settings.worker_threads)

@@ -1,4 +1,7 @@
-"""Without Redis a worker claims due rows from Postgres itself, once a second, until Redis is back."""
+"""What nobody tells a worker it finds itself: it claims due rows from Postgres, once a second, until it is told again.
+
+That is while Redis is away, from here or from the clock that leads, and while no clock runs.
+"""
 
 import threading
 import time
@@ -15,6 +18,7 @@ from db import due_work
 from db.engine import UnitOfWork
 from db.flows import Due
 from dispatch.broker import NAMESPACE
+from dispatch.wake import ANNOUNCING
 from funding.flows.table import FLOWS
 from workers.actors import Desk
 
@@ -32,8 +36,16 @@ def takes_messages(client: Redis) -> bool:
         return False
 
 
+def is_told(client: Redis) -> bool:
+    """Whether what is due is announced where we listen: a dispatcher has lately reached this Redis, and so do we."""
+    try:
+        return takes_messages(client) and bool(client.exists(ANNOUNCING))
+    except RedisError:
+        return False
+
+
 class Pull:
-    """Takes over what messages would have told, through the same desk. `heard` says whether Redis takes messages."""
+    """Takes over what messages would have told, through the same desk. `heard` says whether they come."""
 
     def __init__(self, begin: UnitOfWork, desk: Desk, *, threads: int, heard: Callable[[], bool]) -> None:
         self._begin = begin
@@ -95,11 +107,11 @@ class Pull:
             while not self._stop.wait(EVERY_S):
                 if self._heard():
                     if alone:
-                        log.info("pull.ended", reason="Redis answers again")
+                        log.info("pull.ended", reason="what is due is announced again")
                     alone = False
                     continue
                 if not alone:
-                    log.warning("pull.began", reason="Redis does not answer; due rows are claimed from Postgres")
+                    log.warning("pull.began", reason="nothing is announced; due rows are claimed from Postgres")
                 alone = True
                 try:
                     while self.once(pool) and not self._stop.is_set():

@@ -24,6 +24,9 @@ class Queue:
         self.depths = depths
         self.heard: list[object] = []
 
+    def announcing(self) -> None:
+        pass
+
     def depth(self, queue: str) -> int | None:
         return self.depths.get(queue, 0)
 

@@ -38,11 +38,15 @@ class Heard(Wake):
     def __init__(self) -> None:
         super().__init__(StubBroker(), client=None)  # type: ignore[arg-type]  # never asked: all sending is replaced
         self.hints = Hints()
+        self.idle_queues: frozenset[str] = frozenset()  # the dispatcher need not ask for these
 
     def take(self) -> Hints:
         """All that was announced until now."""
         taken, self.hints = self.hints, Hints()
         return taken.in_order()
+
+    def announcing(self) -> None:
+        pass
 
     def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
         self.hints.flows += items
@@ -59,5 +63,5 @@ class Heard(Wake):
     def notifications(self, ids: Sequence[UUID]) -> None:
         pass
 
-    def depth(self, queue: str) -> int:
-        return 0
+    def depth(self, queue: str) -> int | None:
+        return None if queue in self.idle_queues else 0

@@ -84,11 +84,11 @@ class Fleet:
         for name in names:
             self.system.supervisor.kill(name)
 
-    def add(self, name: str, kind: str, **more: str) -> None:
-        """One more process of a kind of the Procfile; `retire` it by its name."""
+    def add(self, name: str, kind: str, *, enter: Sequence[str] = (), **more: str) -> None:
+        """One more process of a kind of the Procfile; `retire` it by its name. `enter` leads to where it is to run."""
         environment = {**self.system.environment, **more}
         self.system.supervisor.start(
-            Process(name=name, command=[sys.executable, "-m", MODULES[kind]], env=environment, cwd=ROOT)
+            Process(name=name, command=[*enter, sys.executable, "-m", MODULES[kind]], env=environment, cwd=ROOT)
         )
 
     def retire(self, name: str) -> None:
