@@ -30,7 +30,7 @@ class Processes:
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> int:
         """Its process id."""
-        env = self._plain | environment
+        env = {**self._plain, **environment}
         return self._guardian.start(name, command, env=env, cwd=ROOT, log=self._folder / f"{name}.log")
 
     def serve(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -1,24 +1,28 @@
 """Our worker process as in the Procfile, but for the rates we assume of providers: it would be measured at waiting.
 
-Each call is still counted, in Valkey, against a limit that is never reached.
+Each call is still counted, in Valkey, against limits that are never reached.
 """
 
 from dataclasses import replace
 from typing import Final
 from unittest.mock import patch
 
-from providers.due import policy as due_policy
+from funding.policy import Policy
 from providers.registry import POLICIES
 from workers.__main__ import main
 
-NEVER_REACHED: Final = 10_000_000  # calls a minute
+NEVER_REACHED: Final = 10_000_000
 
 
 def unlimited() -> None:
     """Work until told to stop."""
-    policies = {name: replace(policy, assumed_rate_per_minute=NEVER_REACHED) for name, policy in POLICIES.items()}
-    with patch.dict("providers.registry.POLICIES", policies), patch.object(due_policy, "PER_SECOND", NEVER_REACHED):
+    with patch.dict("providers.registry.POLICIES", {name: _free(policy) for name, policy in POLICIES.items()}):
         main()
+
+
+def _free(policy: Policy) -> Policy:
+    burst = None if policy.assumed_rate_per_second is None else NEVER_REACHED
+    return replace(policy, assumed_rate_per_minute=NEVER_REACHED, assumed_rate_per_second=burst)
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def figures(rounds: dict[str, list[Round]]) -> dict[str, float]:
     """Medians over the rounds; a ratio is the median of the rounds' own ratios, each taken side by side."""
 
     def middle(name: str, read: str) -> float:
-        return statistics.median(getattr(played, read) for played in rounds[name])
+        return float(statistics.median(getattr(played, read) for played in rounds[name]))
 
     found: dict[str, float] = {"flows_per_s": middle("ours", "per_s")}
     for name in [name for name in rounds if name != "ours"]:
