@@ -263,10 +263,11 @@ _OPEN = text("""
 """)
 _OPEN_FLOW = text("""
     INSERT INTO flows (id, kind, state, provider, customer_id, asset, amount, data, hints, due_at)
-    VALUES (:id, :flow_kind, :state, :step_provider,
-            (SELECT customer_id FROM customer_links
-              WHERE provider = :provider AND kind = :link_kind AND external_id = :link_id),
-            :asset, :amount, CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now())
+    SELECT :id, :flow_kind, :state, :step_provider, l.customer_id, :asset, CAST(:amount AS numeric),
+           CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now()
+      FROM (VALUES (1)) AS one
+      LEFT JOIN customer_links l ON l.provider = :provider AND l.kind = :link_kind AND l.external_id = :link_id
+     WHERE coalesce(l.attributes ->> 'mode' = CAST(:mode AS text), true)
     ON CONFLICT (id) DO NOTHING
 """)
 _OPENED = text("INSERT INTO transitions (flow_id, from_state, to_state, reason) VALUES (:id, NULL, :state, :reason)")
@@ -287,10 +288,12 @@ def open_flow(
     data: Mapping[str, Any],
     hints: Mapping[str, str],
     reason: str,
+    mode: str | None = None,
 ) -> bool:
     """Open a flow under the provider's own id of the money; False when another transaction has opened it meanwhile.
 
-    Waits for a transaction that is opening the same one. The customer is found by the link, null if none.
+    Waits for a transaction that is opening the same one. The customer is found by the link, null if none. A link in
+    another mode than `mode` opens nothing: False too.
     """
     opened = connection.execute(
         _OPEN_FLOW,
@@ -302,6 +305,7 @@ def open_flow(
             "provider": provider,
             "link_kind": link[0],
             "link_id": link[1],
+            "mode": mode,
             "asset": amount.asset if amount else None,
             "amount": amount.minor if amount else None,
             "data": json.dumps(dict(data)),

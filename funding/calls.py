@@ -1,6 +1,6 @@
 """What a step may do: read through its ports, and create through intentions that outlive a crash."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -45,6 +45,18 @@ class IntentionStore(Protocol):
         ...
 
 
+class OtherFlows(Protocol):
+    """What a step must know of our other flows before it makes what bears no reference of ours. Read when asked."""
+
+    def owned(self, provider: str, kind: str, ids: Sequence[str]) -> Collection[str]:
+        """Those of the provider's ids that belong to another flow."""
+        ...
+
+    def one_before(self, provider: str, kind: str, *, alike: str) -> bool:
+        """Whether an older open flow in the same state, of the same amount and data `alike`, has no such object yet."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The providers by name, as far as flows speak to them, and the rules of each.
@@ -64,17 +76,18 @@ class Call:
     step: str
     ports: Ports
     intentions: IntentionStore
+    others: OtherFlows
     results: list[tuple[UUID, str]] = field(default_factory=list)
 
     @property
     def due(self) -> DueTransfers:
-        """Due, for reading."""
+        """Due."""
         due: DueTransfers = self.ports.each["due"]
         return due
 
     @property
     def alpaca(self) -> AlpacaJournals:
-        """Alpaca. Journals are created only through `create`."""
+        """Alpaca. Journals are created only through `create`, as conversions at Due are."""
         alpaca: AlpacaJournals = self.ports.each["alpaca"]
         return alpaca
 
@@ -92,11 +105,13 @@ class Call:
         send: Callable[[str, UUID], Made],
         look_up: Callable[[], Sequence[Made]],
         key_forgotten: bool = False,
+        always_look: bool = False,
     ) -> Made:
         """Make one object at a provider, at most once for this flow, step and visit.
 
         `look_up` finds objects made under our reference, in a listing walked to its end. `key_forgotten`: had we made
         it before our database was restored, its key may not be honoured any more, so a first sending looks first.
+        `always_look`: there is no key, and somebody else may have made it: every sending looks first.
         Raises: WouldCreate (a parked flow only listens), SettleFirst, NeedsPerson, StaleClaim, and what `send` raises.
         """
         intention = self.flow.intention(name)
@@ -106,7 +121,7 @@ class Call:
             if found is None:
                 raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
             return found
-        look_first = self.flow.look_first or (key_forgotten and intention is None)
+        look_first = self.flow.look_first or always_look or (key_forgotten and intention is None)
         while True:
             decision = plan(intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=look_first)
             match decision:

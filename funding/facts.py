@@ -15,7 +15,8 @@ class CannotUse(ValueError):
 class Opening:
     """What is needed to open a flow of `flow_kind` for an object that moves a customer's money.
 
-    The link `(provider, link_kind, link_id)` leads to the customer. `data` is the flow's first data.
+    The link `(provider, link_kind, link_id)` leads to the customer. `data` is the flow's first data. A link whose
+    attribute `mode` is another than `mode` opens nothing: there the object is one that we make ourselves.
     """
 
     flow_kind: str
@@ -23,6 +24,7 @@ class Opening:
     link_id: str
     amount: Money | None
     data: Mapping[str, str]
+    mode: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,22 @@ class LookDue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """Money is said to have arrived, under no id of its own, and nothing at the provider could be read instead.
+
+    Where the link `(provider, link_kind, link_id)` is in mode `opens_in`, it opens a flow of `flow_kind` under the
+    event's own name; anywhere else `look` is read and nothing more. `amount` is a decimal in major units, unchecked.
+    """
+
+    flow_kind: str
+    opens_in: str
+    link_kind: str
+    link_id: str
+    amount: str | None
+    look: LookDue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CashArrived:
     """Cash moved on the firm's own account at the provider, outside any flow: one activity, one entry.
 
@@ -69,7 +87,7 @@ class Ignored:
     reason: str
 
 
-Fact = Changed | LookDue | CashArrived | Ignored
+Fact = Changed | LookDue | Announced | CashArrived | Ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What each fact of an event does: open a flow, wake one, wait for one, ask for a look, post cash."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -9,11 +10,12 @@ from sqlalchemy import Connection
 
 from db import breaks, flows, ledger, looks
 from db.inbox import Handled, InboxEvent
-from funding.facts import CashArrived, Changed, Ignored, LookDue, Opening, Reading
+from funding.facts import Announced, CashArrived, Changed, Ignored, LookDue, Opening, Reading
 from funding.flow import CLOSED, Flow
 from funding.ids import flow_id
 from funding.ledger.due_deposit import cash_arrived
 from funding.outcomes import BreakFound
+from workers import announced
 
 DEFER_FIRST: Final = timedelta(seconds=2)
 DEFER_CEILING: Final = timedelta(minutes=10)
@@ -50,14 +52,35 @@ class Batch:
             match fact:
                 case Changed():
                     handled = self._changed(event, reading, fact)
-                case LookDue(poll=poll, subject=subject):
-                    looks.ask(self._connection, event.provider, poll, subject)
-                    self.looks.append((event.provider, poll, subject))
+                case LookDue():
+                    self._look(event, fact)
+                case Announced():
+                    handled = self._announced(event, reading, fact)
                 case CashArrived(activity=activity, amount=amount, at=at):
                     ledger.post(self._connection, None, (cash_arrived(event.provider, activity, amount, at),))
                 case Ignored(reason=reason):
                     handled = Handled(id=event.id, state="ignored", type=reading.type, reason=reason)
         return handled
+
+    def _look(self, event: InboxEvent, look: LookDue) -> None:
+        looks.ask(self._connection, event.provider, look.poll, look.subject)
+        self.looks.append((event.provider, look.poll, look.subject))
+
+    def _announced(self, event: InboxEvent, reading: Reading, fact: Announced) -> Handled:
+        """Money without an id: it opens its flow, waits for a person, or only has its account looked at."""
+        answer = announced.judge(self._connection, event, reading.type, fact)
+        if isinstance(answer, Handled):
+            return answer
+        if isinstance(answer, LookDue):
+            self._look(event, answer)
+            return Handled(id=event.id, state="handled", type=reading.type)
+        key = (event.provider, answer.kind, answer.id)
+        owner = flows.owners(self._connection, [key]).get(key)
+        if owner is None:
+            return self._changed(event, reading, answer)
+        if flows.lock(self._connection, [owner])[owner] != CLOSED:
+            self.hints.setdefault(owner, {})
+        return Handled(id=event.id, state="handled", type=reading.type, flow_id=owner)
 
     def _changed(self, event: InboxEvent, reading: Reading, fact: Changed) -> Handled:
         key = (event.provider, fact.kind, fact.id)
@@ -68,8 +91,10 @@ class Batch:
             if event.provider in self._closed:
                 wait = DEFER_CEILING.total_seconds()
                 return Handled(id=event.id, state="deferred", type=reading.type, reason=SWITCHED_OFF, due_in_s=wait)
-            owner = self._open(event, fact, fact.opening)
-            self._owners[key] = owner
+            opened = self._open(event, fact, fact.opening)
+            if opened is None:
+                return self._nobodys(event, reading, replace(fact, ours=True))
+            owner = self._owners[key] = opened
         if self._statuses.get(owner) == CLOSED:
             self._after_the_end(event, fact, owner)
         else:
@@ -77,8 +102,11 @@ class Batch:
             self.hints.setdefault(owner, {}).update(said)
         return Handled(id=event.id, state="handled", type=reading.type, flow_id=owner)
 
-    def _open(self, event: InboxEvent, fact: Changed, opening: Opening) -> UUID:
-        """Open the flow of an object nobody owns yet; when another worker was quicker, its flow."""
+    def _open(self, event: InboxEvent, fact: Changed, opening: Opening) -> UUID | None:
+        """Open the flow of an object nobody owns yet; when another worker was quicker, its flow.
+
+        None: its account is in another mode, so the object is one that we are making, or nobody here made.
+        """
         machine = self._table[opening.flow_kind]
         step = machine.step_of(machine.start)
         flow = flow_id(event.provider, fact.kind, fact.id)
@@ -96,10 +124,14 @@ class Batch:
             data=opening.data,
             hints={},
             reason=f"{event.source} {event.event_id}",
+            mode=opening.mode,
         )
         if not opened:
             key = (event.provider, fact.kind, fact.id)
-            flow = flows.owners(self._connection, [key])[key]
+            owner = flows.owners(self._connection, [key]).get(key)
+            if owner is None:
+                return None
+            flow = owner
         self._statuses.update(flows.lock(self._connection, [flow]))
         return flow
 

@@ -15,6 +15,7 @@ from db import flows, recording
 from db.engine import UnitOfWork
 from db.flows import Claim
 from db.intentions import ClaimedIntentions
+from db.other_flows import OtherFlows
 from db.recording import Standing
 from db.trouble import refused
 from dispatch.wake import Wake
@@ -129,6 +130,7 @@ class Runner:
                 provider=provider,
                 limit=self._limit(step),
             ),
+            others=OtherFlows(self.begin, claim),
         )
 
     def _record(self, claim: Claim, step: Step, answer: Outcome | Exception, call: Call) -> Recorded:

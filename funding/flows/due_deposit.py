@@ -1,6 +1,7 @@
-"""A Due deposit in mode `va_auto`: the virtual account converts by itself, we follow, and fund the brokerage account.
+"""A Due deposit: the virtual account converts by itself, we follow, and fund the brokerage account.
 
-Read from top to bottom: the states, then what is done in each. Money moves in one place: `fund_brokerage`.
+Read from top to bottom: the states, then what is done in each. Money moves in one place: `fund_brokerage`; where the
+account is in `legacy_offramp` and converts only when told, in `due_legacy` too.
 """
 
 from datetime import timedelta
@@ -12,6 +13,7 @@ from funding.calls import Call
 from funding.errors import ProviderRejected
 from funding.flow import Flow
 from funding.flows import due_checks as checks
+from funding.flows import due_legacy as legacy
 from funding.ledger import due_deposit as rules
 from funding.ledger.entries import Entry
 from funding.money import Money
@@ -68,8 +70,21 @@ due_deposit = Flow(
 
 
 @due_deposit.step(
-    on=(State.RECEIVED, State.OFF_RAMP_INITIATED),
+    on=(State.RECEIVED,),
     may_reach=(State.OFF_RAMP_INITIATED, State.OFF_RAMP_COMPLETED, State.RETURNED, State.FAILED),
+    provider="due",
+    creates=True,
+)
+def take_up(flow: Snapshot, call: Call) -> Outcome:
+    """Follow the transfer that the deposit is; in legacy_offramp, have Due make it first."""
+    if legacy.is_waiting(flow):
+        return legacy.start_off_ramp(flow, call, to=State.OFF_RAMP_INITIATED)
+    return follow_transfer(flow, call)
+
+
+@due_deposit.step(
+    on=(State.OFF_RAMP_INITIATED,),
+    may_reach=(State.OFF_RAMP_COMPLETED, State.RETURNED, State.FAILED),
     provider="due",
 )
 def follow_transfer(flow: Snapshot, call: Call) -> Outcome:

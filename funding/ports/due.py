@@ -1,5 +1,6 @@
 """What the flows ask of Due."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,9 +51,34 @@ class Transfer:
     chain_hash: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffRampOrder:
+    """What came in on a virtual account that does not convert by itself, to be converted into `asset_out`."""
+
+    virtual_account: str
+    amount: Money
+    asset_out: str
+
+
 class DueTransfers(Protocol):
-    """Due's transfers, read only: a virtual account converts by itself."""
+    """Due's transfers. A virtual account converts by itself; only one in `legacy_offramp` waits to be told."""
 
     def get_transfer(self, transfer_id: str, *, account: str) -> Transfer:
         """One transfer, scoped to its owner. Raises: NotFound, ProviderUnavailable, UnexpectedAnswer, Misconfigured."""
+        ...
+
+    def find_transfers(self, *, account: str, virtual_account: str, since: datetime) -> Sequence[Transfer]:
+        """That virtual account's transfers made since then, oldest first, the listing walked to its end."""
+        ...
+
+    def off_ramp_request(self, order: OffRampOrder) -> str:
+        """The exact JSON body `create_off_ramp` sends."""
+        ...
+
+    def create_off_ramp(self, request: str, *, account: str) -> str:
+        """Have Due convert; the id of the transfer it makes. Nothing keeps the same request from converting twice.
+
+        Raises: OutcomeUnknown (may exist), ProviderRejected (did not happen), ProviderUnavailable (not sent),
+        ProviderThrottled (not done), Misconfigured. `code == "err_insufficient_balance"` is money not there yet.
+        """
         ...

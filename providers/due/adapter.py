@@ -1,13 +1,13 @@
-"""Due, as flows and polls ask for it. Read only: a virtual account converts by itself."""
+"""Due, as flows and polls ask for it. One call creates something: the conversion that `legacy_offramp` asks for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from funding.errors import NotFound, ProviderError, ProviderRejected
-from funding.ports.due import DueTransfers, Transfer
+from funding.errors import NotFound, ProviderError, ProviderRejected, UnexpectedAnswer
+from funding.ports.due import DueTransfers, OffRampOrder, Transfer
 from providers.due import wire
-from providers.fields import Fields, is_id, objects
+from providers.fields import Fields, WrongShape, is_id, objects
 from providers.http import ProviderClient, Request
 
 Loaded = TypeVar("Loaded")
@@ -40,6 +40,48 @@ class DueAdapter(DueTransfers):
     def read_transfer(self, transfer_id: str, *, account: str, load: Callable[[Any], Loaded]) -> Loaded:
         """As `get_transfer`, read by `load`."""
         return self._client.call(self._one(transfer_id, account), load)
+
+    def find_transfers(self, *, account: str, virtual_account: str, since: datetime) -> Sequence[Transfer]:
+        """That virtual account's transfers made since then, oldest first, the listing walked to its end.
+
+        Raises: UnexpectedAnswer: one of them cannot be read, or the listing never ends; and as any read.
+        """
+        found: list[Transfer] = []
+        cursor: str | None = None
+        while True:
+            page = self.list_transfers(account=account, since=since, cursor=cursor)
+            try:
+                found += [
+                    wire.load_transfer(one) for one in page.items if wire.virtual_account_of(one) == virtual_account
+                ]
+            except WrongShape as error:
+                raise UnexpectedAnswer(f"a transfer in a shape we do not know: {error}", provider="due") from error
+            if page.next is None:
+                return found
+            if page.next == cursor:
+                raise UnexpectedAnswer("due's listing gives the same cursor again: it would never end", provider="due")
+            cursor = page.next
+
+    def off_ramp_request(self, order: OffRampOrder) -> str:
+        """The exact JSON body `create_off_ramp` sends."""
+        return wire.dump_off_ramp(order)
+
+    def create_off_ramp(self, request: str, *, account: str) -> str:
+        """Have Due convert; the id of the transfer it makes. Nothing keeps the same request from converting twice.
+
+        Raises: OutcomeUnknown (may exist), ProviderRejected (did not happen), ProviderUnavailable (not sent),
+        ProviderThrottled (not done), Misconfigured. `code == "err_insufficient_balance"` is money not there yet.
+        """
+        self._check(account)
+        call = Request(
+            operation="due.create_off_ramp",
+            method="POST",
+            path="/offramp",  # without a version, as those who use it call it
+            body=request,
+            headers={"Due-Account-Id": account},
+            creates=True,
+        )
+        return self._client.call(call, lambda value: Fields(value).id("id"))
 
     def list_accounts(self) -> list[str]:
         """Ids of every account of the firm, nothing else of them. Raises: as any read."""

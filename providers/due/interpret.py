@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any, Final
 
-from funding.facts import CannotUse, Changed, Ignored, LookDue, Opening, Reading
+from funding.facts import Announced, CannotUse, Changed, Ignored, LookDue, Opening, Reading
 from funding.ports.due import TransferStatus
 from providers.due import wire
 from providers.fields import Fields, WrongShape, compact, parse_event
 
 TRANSFER_CHANGED: Final = "transfer.status_changed"
+VA_AUTO: Final = "va_auto"  # the virtual account converts by itself
+LEGACY_OFFRAMP: Final = "legacy_offramp"  # it waits for our call
 _NOT_MONEY: Final = frozenset(
     {
         "virtual_account.updated",
@@ -72,12 +74,21 @@ def _polled(poll: Fields) -> Reading:
 
 
 def _seed(event: Fields) -> Reading:
-    """The first seed's body has no id, currency or status: something arrived, so look."""
+    """The first seed's body has no id, currency or status: something arrived. The account's mode says what follows."""
     kind = event.text("event")
     if kind != "deposit":
         return Reading(type=kind, facts=(Ignored(reason="an event type we do not follow"),))
     account = event.id("virtualAccountId")
-    return Reading(type=kind, facts=(LookDue(poll="due_virtual_account", subject=account),))
+    amount = event.raw("amount")  # judged where it is acted on: a look needs none
+    announced = Announced(
+        flow_kind="due_deposit",
+        opens_in=LEGACY_OFFRAMP,
+        link_kind="virtual_account",
+        link_id=account,
+        amount=amount if isinstance(amount, str) else None,
+        look=LookDue(poll="due_virtual_account", subject=account),
+    )
+    return Reading(type=kind, facts=(announced,))
 
 
 def _look(data: Fields) -> LookDue:
@@ -100,5 +111,6 @@ def _transfer(data: Fields, at: datetime | None) -> Changed | Ignored:
         link_id=account,
         amount=side.money("amount", asset=wire.side_asset(side)),
         data={"account": owner, "virtual_account": account},
+        mode=VA_AUTO,
     )
     return Changed(kind="transfer", id=transfer, status=raw_status.lower(), at=at, opening=opening)

@@ -1,10 +1,11 @@
 """Due's JSON and our words for it. Source: Due API docs, "Transfers" and "Webhooks", read 2026-11."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from funding.money import Money
-from funding.ports.due import Transfer, TransferStatus
+from funding.ports.due import OffRampOrder, Transfer, TransferStatus
 from providers.fields import Fields
 
 _SIDE: Final = ("amount", "fee", "currency", "rail", "virtualAccountId")
@@ -33,6 +34,24 @@ def load_transfer(value: Any) -> Transfer:
         created_at=fields.time("createdAt"),
         chain_hash=_chain_hash(source),
     )
+
+
+def dump_off_ramp(order: OffRampOrder) -> str:
+    """The body of POST /offramp, always the same bytes for the same order."""
+    body = {
+        "virtualAccountId": order.virtual_account,
+        "amount": order.amount.text(),
+        "currencyIn": order.amount.asset,
+        "currencyOut": order.asset_out,
+    }
+    return json.dumps(body, separators=(",", ":"))
+
+
+def virtual_account_of(transfer: Any) -> str | None:
+    """The virtual account a listed transfer came in by, before anything else of it is read; None: by none."""
+    source = transfer.get("source") if isinstance(transfer, dict) else None
+    account = source.get("virtualAccountId") if isinstance(source, dict) else None
+    return account if isinstance(account, str) else None
 
 
 def status_of(text: str) -> TransferStatus:

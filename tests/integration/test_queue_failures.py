@@ -34,7 +34,7 @@ from workers.actors import declare
 from workers.pull import takes_messages
 
 SLOT = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-FOLLOW = "due_deposit.follow_transfer"
+FOLLOW = "due_deposit.take_up"
 
 
 class Deaf:
@@ -162,7 +162,7 @@ class TestAMessage:
         with working(broker, desk):
             eventually(lambda: desk.heard)
 
-        assert desk.heard == [("follow_transfer", flow)]
+        assert desk.heard == [("take_up", flow)]
 
     def test_for_a_flow_that_is_not_there_does_nothing(self, engine: Engine) -> None:
         """Row 8: as when a message outlives a transaction that was rolled back."""

@@ -1,5 +1,6 @@
 """What becomes of an intention, by how its sending ended: a first call says it all, a repeat nothing of the first."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -68,6 +69,16 @@ def kept(outcome: str = "unknown", request: str = "{}") -> Intention:
     )
 
 
+class Nobody:
+    """No other flow anywhere."""
+
+    def owned(self, provider: str, kind: str, ids: Sequence[str]) -> Collection[str]:  # noqa: ARG002 -- the port's shape
+        return ()
+
+    def one_before(self, provider: str, kind: str, *, alike: str) -> bool:  # noqa: ARG002 -- the port's shape
+        return False
+
+
 class Store:
     """Writes nothing down but what was opened."""
 
@@ -85,7 +96,7 @@ class Store:
 def a_call(*intentions: Intention, parked: bool = False) -> Call:
     ports = Ports(each={}, policies={"alpaca": POLICY})
     flow = replace(FLOW, intentions=intentions, parked=parked)
-    return Call(flow=flow, step="fund_brokerage", ports=ports, intentions=Store())
+    return Call(flow=flow, step="fund_brokerage", ports=ports, intentions=Store(), others=Nobody())
 
 
 def made(call: Call, error: Exception | None = None, found: list[str] | None = None) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funding.facts import CannotUse, Changed, Fact, Ignored, LookDue, Opening
+from funding.facts import Announced, CannotUse, Changed, Fact, Ignored, LookDue, Opening
 from funding.money import Money
 from providers.due.interpret import interpret, polled
 from providers.due.wire import kept
@@ -28,6 +28,7 @@ OPENING = Opening(
     link_id="va_1",
     amount=Money(250_000000, "USDC"),
     data={"account": "acct_1", "virtual_account": "va_1"},
+    mode="va_auto",
 )
 
 
@@ -130,10 +131,20 @@ class TestOtherEvents:
     def test_are_understood_and_ignored(self, kind: str) -> None:
         assert isinstance(read(an_event({"anything": 1}, type=kind)), Ignored)
 
-    def test_of_the_seed_make_a_look_due(self) -> None:
-        """It has no id, currency or status: nothing may be credited from it."""
-        seed = {"event": "deposit", "virtualAccountId": "va_1", "amount": "250.00"}
-        assert read(seed) == LookDue(poll="due_virtual_account", subject="va_1")
+    @pytest.mark.parametrize(("said", "amount"), [("250.00", "250.00"), (250, None), (None, None), ({}, None)])
+    def test_of_the_seed_announce_money_that_only_its_accounts_mode_can_tell_of(
+        self, said: Any, amount: str | None
+    ) -> None:
+        """It has no id, currency or status: nothing may be credited from it; a look needs no amount."""
+        seed = {"event": "deposit", "virtualAccountId": "va_1", "amount": said}
+        assert read(seed) == Announced(
+            flow_kind="due_deposit",
+            opens_in="legacy_offramp",
+            link_kind="virtual_account",
+            link_id="va_1",
+            amount=amount,
+            look=LookDue(poll="due_virtual_account", subject="va_1"),
+        )
 
     @pytest.mark.parametrize(
         "body",

@@ -1,0 +1,50 @@
+"""What a step may ask of flows beside its own, in short transactions. Tables `flows`, `flow_references`."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import text
+
+from db.engine import UnitOfWork
+from db.flows import Claim
+
+_OWNED = text("""
+    SELECT external_id FROM flow_references
+     WHERE provider = :provider AND kind = :kind AND external_id = ANY(:ids) AND flow_id <> :flow
+""")
+
+_ONE_BEFORE = text("""
+    SELECT EXISTS (
+      SELECT FROM flows mine
+        JOIN flows other ON other.customer_id = mine.customer_id AND other.kind = mine.kind
+             AND other.state = mine.state AND other.status = 'open' AND other.asset = mine.asset
+             AND other.amount = mine.amount AND other.data ->> :alike = mine.data ->> :alike
+             AND (other.created_at, other.id) < (mine.created_at, mine.id)
+       WHERE mine.id = :flow
+         AND NOT EXISTS (SELECT FROM flow_references r
+                          WHERE r.flow_id = other.id AND r.provider = :provider AND r.kind = :kind))
+""")
+
+
+class OtherFlows:
+    """The flows beside the claimed one. Shape: `funding.calls.OtherFlows`."""
+
+    def __init__(self, begin: UnitOfWork, claim: Claim) -> None:
+        self._begin = begin
+        self._flow = claim.flow.id
+
+    def owned(self, provider: str, kind: str, ids: Sequence[str]) -> Collection[str]:
+        """Those of the provider's ids that belong to another flow. Served by the primary key of flow_references."""
+        if not ids:
+            return ()
+        values = {"provider": provider, "kind": kind, "ids": list(ids), "flow": self._flow}
+        with self._begin() as connection:
+            return frozenset(connection.execute(_OWNED, values).scalars())
+
+    def one_before(self, provider: str, kind: str, *, alike: str) -> bool:
+        """Whether an older open flow in the same state, of the same amount and data `alike`, has no such object yet.
+
+        Served by ix_flows_customer and ix_flow_references_flow.
+        """
+        values = {"provider": provider, "kind": kind, "alike": alike, "flow": self._flow}
+        with self._begin() as connection:
+            return bool(connection.execute(_ONE_BEFORE, values).scalar())
