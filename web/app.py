@@ -24,6 +24,7 @@ from web.announcer import Announcer, Wake
 from web.body import BodyReader
 from web.inbox_writer import InboxWriter, NoteKeys, NotReady, Store
 from web.metrics import DoorMetrics
+from web.pages.mounting import mount_pages
 from web.receiver import Receiver
 from web.status import FleetMetrics, status_pages
 
@@ -57,6 +58,8 @@ def create_app(
         due_public_keys=settings.due.webhook_public_keys or (),
         due_legacy_secrets=settings.due.legacy_webhook_secret or (),
     )
+    bodies = BodyReader(settings.web_threads)
+    mount_pages(app, settings, engine=engine, bodies=bodies)
     limit = settings.receiver_rate_per_source
     receiver = Receiver(
         routes(keys),
@@ -64,7 +67,7 @@ def create_app(
         metrics,
         limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
         limit=parse(limit) if limit else None,
-        bodies=BodyReader(settings.web_threads),
+        bodies=bodies,
     )
     receiver.mount(app)
     app.register_blueprint(
@@ -74,7 +77,6 @@ def create_app(
             metrics=metrics,
             fleet_metrics=fleet_metrics,
             metrics_token=settings.metrics_token.reveal() if settings.metrics_token else None,
-            ops_users_set=bool(settings.ops_users),
         )
     )
     app.register_error_handler(HTTPException, _http_problem)

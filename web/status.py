@@ -21,8 +21,6 @@ FleetMetrics = Callable[[Connection], Iterable[Metric]]  # figures of the whole 
 log = structlog.get_logger()
 
 ABOUT: Final = "Rampkeeper keeps money moving over other people's ramps. Webhooks are posted to /webhooks/<provider>.\n"
-OPS_UNSET: Final = "The operations pages are closed: OPS_USERS is not set. They come with the next release.\n"
-OPS_SOON: Final = "The operations pages come with the next release; until then, use the rampkeeper command line.\n"
 
 
 def status_pages(
@@ -32,9 +30,8 @@ def status_pages(
     metrics: DoorMetrics,
     fleet_metrics: FleetMetrics | None,
     metrics_token: str | None,
-    ops_users_set: bool,
 ) -> Blueprint:
-    """`/`, `/healthz`, `/readyz`, `/metrics` and `/ops`."""
+    """`/`, `/healthz`, `/readyz` and `/metrics`."""
     pages = Blueprint("status", __name__)
 
     @pages.get("/")
@@ -63,12 +60,6 @@ def status_pages(
             return problems.NOT_SIGNED_IN.response()
         text = generate_latest(metrics.registry) + generate_latest(_fleet(engine, fleet_metrics))
         return Response(text, content_type=CONTENT_TYPE_LATEST)
-
-    @pages.get("/ops")
-    @pages.get("/ops/")
-    @pages.get("/ops/<path:_rest>")
-    def ops(_rest: str = "") -> tuple[Response, int]:
-        return Response(OPS_SOON if ops_users_set else OPS_UNSET, mimetype="text/plain"), 503
 
     return pages
 

@@ -311,7 +311,7 @@ class TestStatus:
             assert client.get("/nothing").mimetype == "application/problem+json"
             assert client.post("/healthz").status_code == 405
             assert "GET" in client.post("/healthz").headers["Allow"]
-            assert "OPS_USERS is not set" in client.get("/ops/").text
+            assert "nobody can sign in" in client.get("/ops/").text
             assert "Rampkeeper" in client.get("/").text
 
 
