@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Final
 
 from embedded.postgres import PostgresServer
+from embedded.supervisor import Process
 from embedded.valkey import ValkeyServer
 from ops.cli.signals import ended_by_signals
-from ops.cli.system import SETTINGS, running_system
+from ops.cli.system import ROOT, SETTINGS, running_system
 from tests.support.fleet import Fleet
 
 CONNECTIONS: Final = 400  # several workers of many threads
@@ -30,6 +31,12 @@ def running_fleet(*, seed: int, customers: int, more: Mapping[str, str]) -> Iter
         with running_system("bench", pretend=True, seed=seed, say=say, more=quiet, environ=environ) as system:
             ours = replace(system.services, postgres=postgres, valkey=valkey)
             yield Fleet(replace(system, services=ours), customers=customers)
+
+
+def add_unlimited(fleet: Fleet, name: str) -> None:
+    """One more worker, but for the rates we assume of providers: else its places would fill at those."""
+    command = [sys.executable, "-m", "benchmarks._worker"]
+    fleet.system.supervisor.start(Process(name=name, command=command, env=fleet.system.environment, cwd=ROOT))
 
 
 def say(text: str) -> None:

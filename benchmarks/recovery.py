@@ -3,46 +3,37 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-import psycopg
-
-from benchmarks._fleet import doubled_and_lost, running_fleet, say
+from benchmarks._fleet import add_unlimited, doubled_and_lost, running_fleet, say
 from benchmarks._result import tell
 from db.engine import make_engine, unit_of_work
 from ops.actions import providers
 from ops.actions.desk import Desk
 from ops.cli.demo.latency import percentiles
+from tests.support.claims import claimed_again, note_claims
 from tests.support.fleet import RETURNED_EVERY, Fleet
 
 HELD_S: Final = 18.0  # a slow reply, within the 20 s a call may take
 SLOW_JOURNALS: Final = {"name": "slow_reply", "provider": "alpaca", "only": "POST /v1/journals", "seconds": HELD_S}
 SLOW_READS: Final = {"name": "slow_reply", "provider": "due", "only": "GET /v1/transfers/{id}", "seconds": HELD_S}
-VICTIM: Final = "worker"
+WORKER: Final = "worker"
 SURVIVOR: Final = "survivor"
 LOAD_EVERY_S: Final = 0.5  # a deposit arrives, while the steps of the killed wait
 CLAIMED_WITHIN_S: Final = 120.0
 DUE_AT: Final = "SELECT count(*) FROM flows WHERE provider = %s AND due_at <= clock_timestamp() AND attempt_id IS NULL"
-
-# An attempt that is snoozed and made again keeps its row but not its beginning: the benchmark notes claims itself.
-NOTE_CLAIMS: Final = """
-    CREATE TABLE bench_claims (flow_id uuid, at timestamptz DEFAULT clock_timestamp());
-    CREATE FUNCTION bench_note_claim() RETURNS trigger LANGUAGE plpgsql AS
-      'BEGIN INSERT INTO bench_claims (flow_id) VALUES (new.id); RETURN NULL; END';
-    CREATE TRIGGER bench_claims AFTER UPDATE OF fence ON flows
-       FOR EACH ROW WHEN (new.fence > old.fence) EXECUTE FUNCTION bench_note_claim();
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """How much is done. `threads` of each worker, half of which may be inside one provider; seconds end in `_s`."""
 
+    victims: int
     threads: int
     held: int  # steps in flight at the kill, half of them at each provider
     flushed: int
@@ -50,8 +41,8 @@ class Size:
     absent_s: float
 
 
-FULL: Final = Size(threads=208, held=200, flushed=40, absent=60, absent_s=60.0)
-QUICK: Final = Size(threads=32, held=24, flushed=12, absent=10, absent_s=10.0)
+FULL: Final = Size(victims=4, threads=64, held=200, flushed=40, absent=60, absent_s=60.0)
+QUICK: Final = Size(victims=1, threads=32, held=24, flushed=12, absent=10, absent_s=10.0)
 
 
 def main() -> int:
@@ -71,16 +62,20 @@ def main() -> int:
 
 def _killed(fleet: Fleet, size: Size) -> list[float]:
     """Seconds from the kill until each step that was in flight is claimed again, by the database's clock."""
-    with psycopg.connect(fleet.system.services.database_url, autocommit=True) as connection:
-        connection.execute(NOTE_CLAIMS.encode())
-    pid = fleet.system.supervisor.pid(VICTIM)
-    say(f"bringing {size.held} steps into flight in one worker")
-    sent = _into_flight(fleet, size, pid)
-    fleet.add(SURVIVOR, "worker")  # only now: else it would have taken half of them
+    note_claims(fleet)
+    fleet.retire(WORKER)
+    victims = [f"{WORKER}-{number}" for number in range(1, size.victims + 1)]
+    for name in victims:
+        add_unlimited(fleet, name)
     beating = "SELECT count(*) FROM worker_sessions WHERE ended_at IS NULL AND dead_at IS NULL"
-    fleet.wait(lambda: fleet.one(beating) > 1, "the survivor beats")
+    fleet.wait(lambda: fleet.one(beating) == size.victims, "every worker beats", within_s=120)
+    pids = [fleet.system.supervisor.pid(name) for name in victims]
+    say(f"bringing {size.held} steps into flight, workers to be killed: {size.victims}")
+    sent = _into_flight(fleet, size, pids)
+    fleet.add(SURVIVOR, "worker")  # only now: else it would have taken half of them
+    fleet.wait(lambda: fleet.one(beating) > size.victims, "the survivor beats")
     killed_at = fleet.one("SELECT clock_timestamp()")
-    fleet.kill(VICTIM)
+    fleet.kill(*victims)
     fleet.faults()
     say("killed; waiting until each is claimed again, while more deposits arrive")
     waited: list[float | None] = [None]
@@ -90,27 +85,27 @@ def _killed(fleet: Fleet, size: Size) -> list[float]:
             raise AssertionError(f"not claimed again after {CLAIMED_WITHIN_S:.0f} s\n{fleet.picture()}")
         sent |= fleet.send(1)
         time.sleep(LOAD_EVERY_S)
-        waited = _waited(fleet, pid, killed_at)
+        waited = _waited(fleet, pids, killed_at)
     fleet.finished(sent)
-    fleet.retire(SURVIVOR)
+    fleet.add(WORKER, "worker")
+    for name in (*victims, SURVIVOR):
+        fleet.retire(name)
     return [seconds for seconds in waited if seconds is not None]
 
 
-def _waited(fleet: Fleet, pid: int | None, killed_at: datetime) -> list[float | None]:
+def _waited(fleet: Fleet, pids: Sequence[int | None], killed_at: datetime) -> list[float | None]:
     """For each step that was in flight at the kill; None: it is not claimed yet, or nothing is known to be lost yet."""
-    rows = fleet.rows(
+    lost = fleet.rows(
         """
-        SELECT extract(epoch FROM (SELECT min(c.at) FROM bench_claims c
-                                    WHERE c.flow_id = lost.flow_id AND c.at > %s) - %s)::float AS seconds
-          FROM attempts lost JOIN worker_sessions s ON s.id = lost.session_id
-         WHERE lost.outcome = 'lost' AND lost.finished_at > %s AND s.pid = %s
+        SELECT a.flow_id FROM attempts a JOIN worker_sessions s ON s.id = a.session_id
+         WHERE a.outcome = 'lost' AND a.finished_at > %s AND s.pid = ANY(%s)
         """,
-        *(killed_at, killed_at, killed_at, pid),
+        *(killed_at, list(pids)),
     )
-    return [row["seconds"] for row in rows] or [None]
+    return claimed_again(fleet, [row["flow_id"] for row in lost], since=killed_at) or [None]
 
 
-def _into_flight(fleet: Fleet, size: Size, pid: int | None) -> set[str]:
+def _into_flight(fleet: Fleet, size: Size, pids: Sequence[int | None]) -> set[str]:
     """Bring deposits as far as the call wanted while its provider is paused; then let all of them go at once.
 
     Raises: RuntimeError: not as long as the first of them are held.
@@ -128,10 +123,11 @@ def _into_flight(fleet: Fleet, size: Size, pid: int | None) -> set[str]:
         resume("due")
     in_flight = """
         SELECT count(*) FROM flows f JOIN worker_sessions s ON s.id = f.session_id
-         WHERE f.attempt_id IS NOT NULL AND f.claimed_at > clock_timestamp() - %s * interval '1 second' AND s.pid = %s
+         WHERE f.attempt_id IS NOT NULL AND f.claimed_at > clock_timestamp() - %s * interval '1 second'
+           AND s.pid = ANY(%s)
     """
     deadline = time.monotonic() + HELD_S
-    while (reached := fleet.one(in_flight, HELD_S, pid)) < size.held:
+    while (reached := fleet.one(in_flight, HELD_S, list(pids))) < size.held:
         if time.monotonic() > deadline:
             raise RuntimeError(f"only {reached} of {size.held} steps are in flight: the machine is too slow for this")
         time.sleep(0.1)
