@@ -20,7 +20,7 @@ from benchmarks._load import PATIENCE_S, status_of
 from benchmarks._peers import peers_python
 from benchmarks._processes import BenchmarkFailed, Processes, cpu_s
 from benchmarks._result import tell
-from benchmarks._watch import Watch, make_watcher
+from benchmarks._watch import Statements, Watch, make_watcher
 from benchmarks._webhooks import request, transfer_id
 from embedded.guardian import Guardian
 from embedded.postgres import PostgresServer
@@ -31,6 +31,8 @@ KINDS: Final = ("due_deposit",)
 CONNECTIONS: Final = 16
 STUCK_S: Final = 90.0  # without another whole deposit a contestant is given up
 LOOK_EVERY_S: Final = 0.2
+LINE: Final = 140  # characters of a statement that are listed
+SELDOM: Final = 0.01  # of a deposit: what comes by the clock rather than by deposits is not listed
 SERVER: Final = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.max": "10000"}
 WORKER: Final = (sys.executable, "-P", "-m", "benchmarks._worker")
 
@@ -60,6 +62,7 @@ class Round:
     valkey_cpu_ms: float
     statements: float
     commits: float
+    counted: Statements
 
 
 class Arena:
@@ -110,6 +113,7 @@ class Arena:
                 valkey_cpu_ms=valkey,
                 statements=counted.statements / size.deposits,
                 commits=counted.commits / size.deposits,
+                counted=counted,
             )
             say(f"{contestant.name:<8} {_told(played)}; rows {watch.rows_per_deposit()}")
             return played
@@ -166,7 +170,7 @@ def feed(port: int, requests: Sequence[bytes]) -> None:
                     raise BenchmarkFailed(f"the door answered {status}")
 
 
-def measure(size: Size, *, alone: bool, worker: Sequence[str] = WORKER) -> dict[str, float]:
+def measure(size: Size, *, alone: bool, list_statements: bool) -> dict[str, float]:
     """The figures, by name. Raises: BenchmarkFailed, EmbeddedError."""
     python = None if alone else peers_python()
     with ExitStack() as stack:
@@ -175,7 +179,7 @@ def measure(size: Size, *, alone: bool, worker: Sequence[str] = WORKER) -> dict[
             arena.postgres.url,
             settings(redis_url=arena.valkey.url, providers=arena.providers, threads=size.threads),
         )
-        contestants = [ours(url, shared, workers=size.workers, runner=worker)]
+        contestants = [ours(url, shared, workers=size.workers, runner=WORKER)]
         if python is not None:
             contestants += [
                 peer(name, url, shared, python=python, workers=size.workers, redis_database=number)
@@ -188,7 +192,10 @@ def measure(size: Size, *, alone: bool, worker: Sequence[str] = WORKER) -> dict[
         for number in range(size.rounds):
             say(f"round {number + 1} of {size.rounds}")
             for one in contestants:
-                rounds[one.name].append(arena.play(one, size))
+                played = arena.play(one, size)
+                if list_statements:
+                    say(listed(played.counted, size.deposits))
+                rounds[one.name].append(played)
     return figures(rounds)
 
 
@@ -217,6 +224,16 @@ def _told(played: Round) -> str:
     )
 
 
+def listed(counted: Statements, deposits: int) -> str:
+    """Each statement on a line, by how often: times and milliseconds in Postgres, both of a deposit."""
+    lines = [
+        f"{times / deposits:6.2f} {ms / deposits:8.3f} ms  {' '.join(text.split())[:LINE]}"
+        for text, times, ms in counted.calls
+        if times >= deposits * SELDOM
+    ]
+    return "\n".join(lines)
+
+
 def say(line: str) -> None:
     """One line of progress, beside the figures."""
     print(line, file=sys.stderr, flush=True)
@@ -229,13 +246,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round of 200: a try, no figures")
     parser.add_argument("--alone", action="store_true", help="ours without its peers")
     parser.add_argument("--deposits", type=int, help="how many in each round")
+    parser.add_argument("--statements", action="store_true", help="list the statements of a deposit too")
     given = parser.parse_args()
     size = QUICK if given.quick else FULL
     if given.deposits:
         size = replace(size, deposits=given.deposits)
     try:
         with ended_by_signals():
-            found = measure(size, alone=given.alone)
+            found = measure(size, alone=given.alone, list_statements=given.statements)
     except BenchmarkFailed as failure:
         sys.exit(str(failure))
     tell("flows", found)

@@ -125,5 +125,15 @@ def work() -> None:
     app.worker_main(["worker", *pool, name, "--loglevel=WARNING", "--without-gossip", "--without-mingle"])
 
 
+def main() -> None:
+    """Play the part named by the one argument."""
+    parts: dict[str, Callable[[], None]] = {
+        "prepare": prepare,
+        "door": lambda: door.serve(build),
+        "worker": work,
+    }
+    parts[sys.argv[1]]()
+
+
 if __name__ == "__main__":
-    {"prepare": prepare, "door": lambda: door.serve(build), "worker": work}[sys.argv[1]]()
+    main()

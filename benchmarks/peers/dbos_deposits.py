@@ -151,5 +151,15 @@ def build() -> door.Application:
     return door.application(take)
 
 
+def main() -> None:
+    """Play the part named by the one argument."""
+    parts: dict[str, Callable[[], None]] = {
+        "prepare": prepare,
+        "door": lambda: door.serve(build),
+        "worker": lambda: work(until_told=True),
+    }
+    parts[sys.argv[1]]()
+
+
 if __name__ == "__main__":
-    {"prepare": prepare, "door": lambda: door.serve(build), "worker": lambda: work(until_told=True)}[sys.argv[1]]()
+    main()
