@@ -56,34 +56,36 @@ def settings(*, redis_url: str, providers: str, threads: int) -> dict[str, str]:
     }
 
 
-def ours(server_url: str, shared: Mapping[str, str], *, workers: int, runner: Sequence[str]) -> Contestant:
+def ours(
+    server_url: str, shared: Mapping[str, str], *, workers: int, runner: Sequence[str], name: str = "ours"
+) -> Contestant:
     """The product, as in the Procfile; `runner` is the worker's command. Its customers are added here."""
-    database_url = new_database(server_url, "ours")
+    database_url = new_database(server_url, name)
     engine = make_engine(database_url, pool=1)
     desk = Desk(begin=unit_of_work(engine), by="bench")
     for whose in range(ACCOUNTS):
-        name, account = f"customer-{whose:04d}", f"acct_{whose:04d}"
+        customer, account = f"customer-{whose:04d}", f"acct_{whose:04d}"
         links = [
             NewLink(
-                customer=name,
+                customer=customer,
                 provider="due",
                 kind="virtual_account",
                 external_id=f"va_{whose:04d}",
                 attributes={"mode": "va_auto", "account": account},
             ),
             NewLink(
-                customer=name,
+                customer=customer,
                 provider="alpaca",
                 kind="brokerage_account",
                 external_id=brokerage_account(whose),
                 attributes={},
             ),
         ]
-        add_customer(desk, name, level=2, links=links)
+        add_customer(desk, customer, level=2, links=links)
     engine.dispose()
     python = [sys.executable, "-P", "-m"]
     return Contestant(
-        name="ours",
+        name=name,
         database_url=database_url,
         door=[*python, "web"],
         others={**_numbered(workers, runner), "clock": [*python, "scheduler"]},

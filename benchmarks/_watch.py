@@ -29,8 +29,9 @@ ROWS_OF: Final = (
     "notification_attempts",
 )
 _WHOLE: Final = """
-    SELECT least((SELECT count(*) FROM attempts WHERE step = 'watch_funded' AND finished_at IS NOT NULL),
-                 (SELECT count(*) FROM notifications WHERE state = 'delivered'))
+    SELECT least((SELECT count(*) FROM attempts
+                   WHERE step = 'watch_funded' AND finished_at >= %s AND provider IS NOT NULL),
+                 (SELECT count(*) FROM notifications WHERE state = 'delivered' AND happened_at >= %s))
 """
 _SPAN: Final = """
     SELECT extract(epoch FROM greatest(max(a.finished_at), max(n.delivered_at)) - min(e.received_at))::float AS seconds,
@@ -87,6 +88,7 @@ class Watch:
         url = make_url(database_url).set(username=USER, password=password).render_as_string(hide_password=False)
         self._connection = psycopg.connect(url, autocommit=True, row_factory=dict_row)
         self._ask("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        self._since = self._ask("SELECT clock_timestamp()")[0]["clock_timestamp"]
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +99,8 @@ class Watch:
         self._connection.close()
 
     def whole(self) -> int:
-        """Deposits that have come to rest, all rows written and the backend told."""
-        return int(self._ask(_WHOLE)[0]["least"])
+        """Deposits that have come to rest since we watch, all rows written and the backend told."""
+        return int(self._ask(_WHOLE, self._since, self._since)[0]["least"])
 
     def span_s(self, first: int, count: int) -> float:
         """Seconds from the first of these events' arrival until the last of their deposits was whole.

@@ -6,11 +6,12 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import gettempdir
+from types import MappingProxyType
 from typing import Final
 from urllib.request import urlopen
 from uuid import uuid4
@@ -66,11 +67,11 @@ class Round:
 
 
 class Arena:
-    """The servers that all contestants share, and the numbers already sent."""
+    """The servers that all contestants share, and the numbers already sent. `server`: further settings of Postgres."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, *, server: Mapping[str, str] = MappingProxyType({})) -> None:
         say("starting Postgres, which keeps every commit, Valkey and the instant providers")
-        self.postgres = stack.enter_context(PostgresServer(durable=True, settings=SERVER))
+        self.postgres = stack.enter_context(PostgresServer(durable=True, settings={**SERVER, **server}))
         self.valkey = stack.enter_context(ValkeyServer())
         guardian = stack.enter_context(Guardian())
         folder = Path(gettempdir()) / f"rampkeeper-bench-{uuid4().hex}"
@@ -138,14 +139,17 @@ class Arena:
         return cpu_s(running.pids), *(cpu_s(pids) for pids in servers)  # type: ignore[return-value]  # two servers
 
     def _made_once(self, contestant: Contestant, first: int, count: int) -> None:
-        """Exactly one journal a deposit, and the backend told of it, as the providers counted."""
+        """Exactly one journal a deposit, as the providers counted."""
         with closing(urlopen(f"{self.providers}/_made")) as answer:  # noqa: S310 - our own loopback address
             made = json.load(answer)["journals"]
-        wrong = {
-            name: n for number in range(first, first + count) if (n := made.get(name := transfer_id(number), 0)) != 1
-        }
-        if wrong:
+        if wrong := not_once(made, first, count):
             raise BenchmarkFailed(f"{contestant.name}: journals that were not made once: {wrong}")
+
+
+def not_once(made: Mapping[str, int], first: int, count: int) -> dict[str, int]:
+    """Of these numbers' transfers, those without a journal or with several: how many of each."""
+    counts = {name: made.get(name, 0) for name in map(transfer_id, range(first, first + count))}
+    return {name: times for name, times in counts.items() if times != 1}
 
 
 def feed(port: int, requests: Sequence[bytes]) -> None:

@@ -35,13 +35,13 @@ class Size:
 
     victims: int
     threads: int
-    held: int  # steps in flight at the kill, half of them at each provider
+    held: int  # steps in flight before the kill, half of them at each provider
     flushed: int
     absent: int
     absent_s: float
 
 
-FULL: Final = Size(victims=4, threads=64, held=200, flushed=40, absent=60, absent_s=60.0)
+FULL: Final = Size(victims=4, threads=64, held=224, flushed=40, absent=60, absent_s=60.0)
 QUICK: Final = Size(victims=1, threads=32, held=24, flushed=12, absent=10, absent_s=10.0)
 
 
