@@ -143,6 +143,12 @@ def assign(connection: Connection, found: UUID, *, owner: str | None, by: str) -
     return before
 
 
+def type_of(connection: Connection, found: UUID) -> str:
+    """A break's type. Served by the primary key."""
+    kind: str = connection.execute(text("SELECT type FROM breaks WHERE id = :id"), {"id": found}).scalar_one()
+    return kind
+
+
 def resolve(connection: Connection, found: UUID, *, by: str, note: str) -> bool:
     """Close an open break for a person; False when it was closed already. Locks its row."""
     closed = connection.execute(

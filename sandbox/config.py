@@ -15,6 +15,7 @@ class Config:
     due_signing_seeds: tuple[str, ...] = ()  # hex of 32 bytes: Ed25519 keys of the first endpoints; the rest are drawn
     due_legacy_secret: str = "due-legacy-sandbox-secret"  # noqa: S105 - made up; signs the first seed's own event shape
     due_webhook_url: str | None = None  # makes one webhook endpoint at the start
+    due_legacy_webhook_url: str | None = None  # where the first seed's events go instead of to every endpoint
     due_rate_limit: int | None = None  # requests a minute; Due publishes none, so none by default
     time_digits: int = 9  # fractional digits in Due's times
     amount_style: str = "varied"  # or "plain": amounts exactly as they were given

@@ -49,6 +49,7 @@ class WorldControl(Routes):
         ("GET", "/_control/faults", "faults"),
         ("PUT", "/_control/faults", "set_faults"),
         ("DELETE", "/_control/faults", "clear_faults"),
+        ("PUT", "/_control/keys", "set_keys"),
         ("POST", "/_control/reset", "reset"),
         ("POST", "/_control/customers", "add_customer"),
     )
@@ -150,6 +151,11 @@ class WorldControl(Routes):
         """Take one fault away (`?name=`), or all."""
         self.world.faults.clear(request.args.get("name"))
         return self.faults()
+
+    def set_keys(self) -> Response:
+        """Take exactly these keys from now on: `{due_api_keys?, alpaca_keys?}`; sign with `{due_legacy_secret?}`."""
+        self.world.renew_keys(**json_body())
+        return reply({})
 
     def reset(self) -> Response:
         """Forget everything; `{"seed": n}` begins again from another seed."""

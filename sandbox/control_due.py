@@ -21,6 +21,7 @@ class DueControl(Routes):
         ("POST", "/_control/due/virtual_accounts", "add_virtual_account"),
         ("GET", "/_control/due/webhook_endpoints", "list_endpoints"),
         ("POST", "/_control/due/webhook_endpoints", "add_endpoint"),
+        ("POST", "/_control/due/webhook_endpoints/<endpoint_id>/key", "renew_key"),
         ("POST", "/_control/due/deposits", "deposit"),
         ("POST", "/_control/due/legacy_deposits", "deposit_in_seed_way"),
         ("GET", "/_control/due/transfers", "list_transfers"),
@@ -53,6 +54,12 @@ class DueControl(Routes):
         """An endpoint: `{url, events?}`."""
         return reply(self._endpoint(self.world.due.endpoints.add(**json_body())), 201)
 
+    def renew_key(self, endpoint_id: str) -> Response:
+        """Sign with another key from now on; the endpoint as it is then."""
+        endpoints = self.world.due.endpoints
+        endpoints.renew_key(endpoints.by_id[endpoint_id])
+        return reply(self._endpoint(endpoints.by_id[endpoint_id]))
+
     def _endpoint(self, endpoint: Any) -> dict[str, Any]:
         return {**views.endpoint(endpoint), "public_key_der": endpoint.key.der_base64}
 
@@ -62,7 +69,7 @@ class DueControl(Routes):
         return reply(self.world.due.life.summary(self.world.due.transfers[transfer_id]), 201)
 
     def deposit_in_seed_way(self) -> Response:
-        """Money arrives and only the first seed's event tells of it: `{virtual_account_id, amount}`."""
+        """Money arrives and only the first seed's event tells: `{virtual_account_id, amount, expects_account?}`."""
         self.world.due.deposits.announce_in_seed_way(**json_body())
         return reply({"received": self.world.due.balances()}, 201)
 

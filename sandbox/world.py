@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,6 +103,25 @@ class World:
         """Record what a receiver answered; None for no answer. Raises: KeyError: unknown or already answered."""
         with self.lock:
             self.outbox.answered(delivery_id, status, body)
+
+    def renew_keys(
+        self,
+        *,
+        due_api_keys: Sequence[str] | None = None,
+        alpaca_keys: Sequence[Sequence[str]] | None = None,
+        due_legacy_secret: str | None = None,
+    ) -> None:
+        """Take exactly these keys from now on, and sign the first seed's events with that secret; None leaves one."""
+        now = self.config
+        with self.lock:
+            self.config = replace(
+                now,
+                due_api_keys=now.due_api_keys if due_api_keys is None else tuple(due_api_keys),
+                alpaca_keys=now.alpaca_keys
+                if alpaca_keys is None
+                else tuple((key, secret) for key, secret in alpaca_keys),
+                due_legacy_secret=due_legacy_secret or now.due_legacy_secret,
+            )
 
     def link_firm_recipient(self, recipient_id: str) -> None:
         """Say that what is paid to this recipient of Due arrives in the firm's account at Alpaca."""

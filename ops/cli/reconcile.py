@@ -16,6 +16,7 @@ from db.engine import UnitOfWork
 from funding.reconcile.books import BOOKS
 from ops.actions.desk import Desk, Refused
 from ops.actions.reconcile import breaks as actions
+from ops.actions.reconcile import second_deposits
 from ops.actions.reconcile.compare import Comparer, Wanted, balance_of, source_of
 from ops.actions.reconcile.record_file import check
 from ops.cli.asking import asking, log_errors_only, not_configured
@@ -242,14 +243,28 @@ def note(found: str, said: str, yes: bool, by: str, instance: str | None) -> Non
 
 @reconcile.command()
 @click.argument("found", metavar="BREAK...", nargs=-1, required=True)
-@click.option("--note", "said", required=True, help="What was done; it stays with the break.")
+@click.option("--note", "said", help="What was done; it stays with the break. Needed unless --as says it.")
+@click.option(
+    "--as",
+    "answer",
+    type=click.Choice(second_deposits.ANSWERS),
+    help="Of a possible second deposit: it is another one and goes on, or the resend of one that is known.",
+)
 @acting
-def resolve(found: tuple[str, ...], said: str, yes: bool, by: str, instance: str | None) -> None:
+def resolve(
+    found: tuple[str, ...], said: str | None, answer: str | None, yes: bool, by: str, instance: str | None
+) -> None:
     """Close breaks that were settled outside. Anything new about one reopens it."""
+    if said is None and answer is None:
+        raise click.UsageError("--note must say what was done, or --as what it is")
     with desk_of(instance, by=by) as desk:
         ids = _breaks(desk, found)
-        Acting(yes, by).confirm(f"{len(ids)} breaks will be closed as settled.")
-        done = set(actions.resolve(desk, ids, said=said))
+        if answer is None:
+            Acting(yes, by).confirm(f"{len(ids)} breaks will be closed as settled.")
+            done = set(actions.resolve(desk, ids, said=said or ""))
+        else:
+            Acting(yes, by).confirm(f"{len(ids)} possible second deposits will be taken as {answer}.")
+            done = set(second_deposits.say(desk, ids, answer=answer, said=said or answer))
     for one in ids:
         click.echo(f"{one}: {'resolved' if one in done else 'it is closed already'}", err=one not in done)
     if done != set(ids):

@@ -22,6 +22,7 @@ class Deposits:
     def __init__(self, world: World, due: DueState) -> None:
         self._world = world
         self._due = due
+        self._expected: dict[tuple[str, Decimal], list[str]] = {}  # by account and amount: announced, not yet converted
 
     def start(
         self,
@@ -72,11 +73,16 @@ class Deposits:
         self._due.life.begin(transfer, path, waits)
         return transfer.id
 
-    def announce_in_seed_way(self, virtual_account_id: str, amount: str) -> None:
-        """Money arrives and nothing converts it: only the first seed's event is sent, and /offramp is awaited."""
-        account = self._due.virtual_accounts[virtual_account_id]
+    def announce_in_seed_way(self, virtual_account_id: str, amount: str, expects_account: str | None = None) -> None:
+        """Money arrives and nothing converts it: only the first seed's event is sent, and /offramp is awaited.
+
+        With `expects_account` one conversion of it, and one journal to that account, should follow.
+        """
+        account, paid = self._due.virtual_accounts[virtual_account_id], amounts.parse(amount)
         received = self._due.legacy_received
-        received[account.currency_in] = received.get(account.currency_in, Decimal(0)) + amounts.parse(amount)
+        received[account.currency_in] = received.get(account.currency_in, Decimal(0)) + paid
+        if expects_account is not None:
+            self._expected.setdefault((virtual_account_id, paid), []).append(expects_account)
         self._due.endpoints.announce_seed_deposit(virtual_account_id, amount)
 
     def convert_in_seed_way(self, account: VirtualAccount, amount: Decimal, step_seconds: float) -> Transfer:
@@ -88,6 +94,8 @@ class Deposits:
             self._source(account, amount, None, "base"),
             self._destination(account, amounts.floor(amount, account.currency_out), Decimal(0), None),
         )
+        if expected := self._expected.get((account.id, amount)):
+            self._world.effects.expect(transfer.id, expected.pop(0))
         self._due.life.begin(transfer, DEFAULT_PATH[1:], [step_seconds] * (len(DEFAULT_PATH) - 2))
         return transfer
 

@@ -43,6 +43,7 @@ from workers.listings import polls_of
 from workers.walks import Walker
 
 OVERLAP = timedelta(minutes=5)
+DOOR = "http://door.test"
 
 
 class DepositHouse:
@@ -51,7 +52,8 @@ class DepositHouse:
     def __init__(self, engine: Engine, **config: Any) -> None:
         self.books_differ: str | None = None
         self.clock = Clock()
-        chosen = {"due_webhook_url": "http://door.test/webhooks/due", "firm_cash": "1000000", **config}
+        urls = {"due_webhook_url": f"{DOOR}/webhooks/due", "due_legacy_webhook_url": f"{DOOR}/webhooks/due/deposit"}
+        chosen = {**urls, "firm_cash": "1000000", **config}
         self.world = World(seed=5, clock=self.clock, config=chosen)
         self.begin = moved_unit_of_work(engine, self.clock, lambda _: None)
         self.worker = SimulatedWorker(
@@ -81,13 +83,13 @@ class DepositHouse:
 
     # What a test arranges --------------------------------------------------------------------------------------------
 
-    def person(self, name: str = "ana", *, due: bool = True, alpaca: bool = True) -> Person:
-        """A person at both providers; a customer here with the links asked for."""
+    def person(self, name: str = "ana", *, due: bool = True, alpaca: bool = True, mode: str = "va_auto") -> Person:
+        """A person at both providers; a customer here with the links asked for, the virtual account in that mode."""
         account = self.world.due.add_account(name=name)
         recipient = self.world.due.add_recipient(account.id, firm=True)
         virtual = self.world.due.add_virtual_account(account.id, recipient.id)
         person = Person(name, account.id, virtual.id, self.world.alpaca.add_account())
-        links = [person.due_link()] * due + [person.alpaca_link()] * alpaca
+        links = [person.due_link(mode)] * due + [person.alpaca_link()] * alpaca
         if links:
             self.link(*links)
         return person
@@ -101,6 +103,15 @@ class DepositHouse:
         return self.world.due.deposit(
             person.virtual_account, path=path, **{"step_seconds": 5.0, "expects_account": person.brokerage, **more}
         )
+
+    def announce(self, person: Person, amount: str = "250.00") -> None:
+        """Money arrives that Due converts only when told, and only the seed's event tells of it."""
+        self.world.due.deposits.announce_in_seed_way(person.virtual_account, amount, person.brokerage)
+
+    def announce_again(self) -> None:
+        """Due sends the last of the seed's events once more, byte for byte."""
+        told = [one for log in self.world.outbox.events.values() for one in log if one.type == "deposit"]
+        self.world.outbox.resend(told[-1])
 
     def move(self, transfer: str, *path: str, step_seconds: float = 5.0) -> None:
         """Due moves it on: the first status now, each other one later."""
@@ -152,7 +163,7 @@ class DepositHouse:
     def deliver(self) -> None:
         """Due's webhooks that are on their way arrive at the door."""
         for delivery in self.world.due_deliveries():
-            answer = self._door.post("/webhooks/due", data=delivery.body, headers=delivery.headers)
+            answer = self._door.post(delivery.url.removeprefix(DOOR), data=delivery.body, headers=delivery.headers)
             self.world.delivery_answered(delivery.id, answer.status_code)
 
     def ingest(self) -> bool:
@@ -199,12 +210,20 @@ class DepositHouse:
     # The door --------------------------------------------------------------------------------------------------------
 
     def _make_door(self) -> Flask:
-        key = self.world.due.endpoints.key(0).der_base64
         settings = load(
-            {"DATABASE_URL": "postgresql://x", "REDIS_URL": "redis://x", "DUE_WEBHOOK_PUBLIC_KEYS": key},
+            {
+                "DATABASE_URL": "postgresql://x",
+                "REDIS_URL": "redis://x",
+                "DUE_WEBHOOK_PUBLIC_KEYS": self.world.due.endpoints.key(0).der_base64,
+                "DUE_LEGACY_WEBHOOK_SECRET": self.world.config.due_legacy_secret,
+            },
+        )
+        keys = ReceivingKeys(
+            due_public_keys=settings.due.webhook_public_keys or (),
+            due_legacy_secrets=settings.due.legacy_webhook_secret or (),
         )
         receiver = Receiver(
-            routes(ReceivingKeys(due_public_keys=settings.due.webhook_public_keys or (), due_legacy_secrets=())),
+            routes(keys),
             self._writer,
             self._metrics,
             limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),

@@ -16,14 +16,13 @@ class Person:
     virtual_account: str
     brokerage: str
 
-    def due_link(self) -> NewLink:
-        mode = {"mode": "va_auto", "account": self.account}
+    def due_link(self, mode: str = "va_auto") -> NewLink:
         return NewLink(
             customer=self.name,
             provider="due",
             kind="virtual_account",
             external_id=self.virtual_account,
-            attributes=mode,
+            attributes={"mode": mode, "account": self.account},
         )
 
     def alpaca_link(self) -> NewLink:

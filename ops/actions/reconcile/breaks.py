@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db import break_listings
+from funding.flows.due_legacy import SECOND_DEPOSIT
 from ops.actions.desk import Desk, Refused
 
 LONGEST_NOTE = 4_000  # characters
@@ -27,11 +28,14 @@ def note(desk: Desk, found: UUID, said: str) -> None:
 def resolve(desk: Desk, found: Sequence[UUID], *, said: str) -> list[UUID]:
     """Close breaks that were settled outside, all in one transaction; those that were open.
 
-    It stays closed while comparisons find it unchanged; anything new about it reopens it. Raises: Refused.
+    It stays closed while comparisons find it unchanged; anything new about it reopens it. Raises: Refused; also of
+    a possible second deposit, which waits for its answer (`second_deposits.say`).
     """
     done = []
     with desk.sheet() as sheet:
         for one in sorted(set(found)):
+            if break_listings.type_of(sheet.connection, one) == SECOND_DEPOSIT:
+                raise Refused(f"break {one} waits for an answer: say --as another, or --as resend")
             if break_listings.resolve(sheet.connection, one, by=desk.by, note=_checked(said)):
                 sheet.note("break.resolve", str(one))
                 done.append(one)
