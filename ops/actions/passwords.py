@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Final
 
 COST: Final = 15  # log2 of scrypt's n; with r = 8 one check takes 32 MiB and about a tenth of a second
@@ -55,10 +56,11 @@ def password_matches(password: str, kept: str) -> bool:
     return len(password) <= LONGEST and hmac.compare_digest(_scrypt(password, salt, cost, block, lanes), digest)
 
 
-def hash_of_nobody() -> str:
-    """A hash that costs as much to compare with as a real one, and that no password has."""
+def hash_of_nobody(others: Iterable[str] = ()) -> str:
+    """A hash that no password has, and that costs as much to compare with as the dearest of the others."""
+    cost, lanes = max(((_parts(kept)[0], _parts(kept)[2]) for kept in others), default=(COST, LANES))
     salt, digest = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(DIGEST_BYTES)
-    return ".".join(["scrypt", str(COST), str(BLOCK), str(LANES), _text(salt), _text(digest)])
+    return ".".join(["scrypt", str(cost), str(BLOCK), str(lanes), _text(salt), _text(digest)])
 
 
 def _parts(kept: str) -> tuple[int, int, int, bytes, bytes]:

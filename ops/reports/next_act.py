@@ -107,9 +107,10 @@ def _waiting(flow: Row, step: Step) -> NextAct:
         return NextAct(tone="warn", headline="It waits for an event; nothing is due by itself.", says=about)
     if due > flow["now"]:
         watched = flow["status"] == RESTING
-        headline = f"{plain(step.name).capitalize()}, {'once more' if watched else 'or sooner if an event comes'}."
-        until = ("It is finished, and watched for late changes.",) if watched else ()
-        return NextAct(tone="ok" if watched else "wait", headline=headline, at=due, says=(*until, *about))
+        headline = (
+            "It is finished; a look for late changes follows." if watched else "The next look, or sooner on an event:"
+        )
+        return NextAct(tone="ok" if watched else "wait", headline=headline, at=due, says=about)
     if not flow["workers"]:
         return NextAct(
             tone="bad",
@@ -124,5 +125,5 @@ def _waiting(flow: Row, step: Step) -> NextAct:
 
 
 def _purpose(step: Step) -> str:
-    """What the step is for: the first sentence of its own documentation."""
-    return (step.act.__doc__ or "").strip().partition("\n")[0]
+    """What the step is for: its name, and the first line of its own documentation."""
+    return f"{plain(step.name).capitalize()}: {(step.act.__doc__ or '').strip().partition(chr(10))[0]}"

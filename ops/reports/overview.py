@@ -60,8 +60,8 @@ class Overview:
 
     @property
     def longest_due(self) -> dict[str, Any] | None:
-        """The queue whose first row has been due longest."""
-        return max(self.due, key=lambda row: float(row["seconds"]), default=None)
+        """The queue whose first row has been due longest; None: nothing is due."""
+        return max((row for row in self.due if row["due"]), key=lambda row: float(row["seconds"]), default=None)
 
 
 def overview(connection: Connection, enabled: Mapping[str, bool]) -> Overview:

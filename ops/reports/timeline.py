@@ -55,7 +55,7 @@ def _event(row: Row) -> Happening:
         title=f"{provider_name(row['provider'])} said {row['type'] or 'something without a type'}",
         detail=row["last_error"] or row["reason"] or "",
         facts=_facts(
-            ("heard", _SOURCES.get(row["source"], row["source"])),
+            ("how", _SOURCES.get(row["source"], row["source"])),
             ("event", row["event_id"]),
             ("state", "quarantined" if row["state"] == "dead" else row["state"]),
             ("handled after", _short(lag)),

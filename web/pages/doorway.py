@@ -1,7 +1,6 @@
 """Signing in and out, and who may pass: every page but the sign-in itself asks who is there."""
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl
@@ -39,10 +38,9 @@ class Doorway:
     def __init__(self, users: Sequence[OpsUser], *, bodies: BodyReader) -> None:
         self._users = {user.name: user for user in users}
         self._bodies = bodies
-        self._nobody = hash_of_nobody()
+        self._nobody = hash_of_nobody(user.password_hash.reveal() for user in users)
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
-        self._clock: sessions.Clock = time.time
 
     def mount(self, app: Flask) -> None:
         """Add the sign-in, and ask everybody else who they are."""
@@ -58,7 +56,7 @@ class Doorway:
         if not self._users:
             return render_template("closed.html"), 503
         live = LIVE in request.headers
-        g.user = sessions.signed_in(self._users, by_hand=not live, now=self._clock)
+        g.user = sessions.signed_in(self._users, by_hand=not live)
         g.form = self._read_form() if request.method == "POST" else {}
         if g.user is not None or request.endpoint in OPEN_TO_ALL:
             return None
@@ -70,7 +68,7 @@ class Doorway:
     def _read_form(self) -> dict[str, str]:
         """The form's fields, read as webhooks' bodies are read: whoever sends them slowly is cut off."""
         try:
-            body = self._bodies.read(request)
+            body = self._bodies.read(request.environ)
             if len(body) > MOST_FORM_BYTES:
                 abort(413)
             return dict(parse_qsl(body.decode(), max_num_fields=MOST_FIELDS))
@@ -91,7 +89,7 @@ class Doorway:
         if user is None:
             log.warning("ops.sign_in_refused", known=name in self._users)
             return self._again("This name and password do not fit together.", name, 401)
-        sessions.sign_in(user, now=self._clock)
+        sessions.sign_in(user)
         log.info("ops.signed_in", user=user.name)
         return redirect(_wanted(), 303)
 

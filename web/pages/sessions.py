@@ -6,7 +6,7 @@ already holds the database.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -24,8 +24,6 @@ IDLE: Final = timedelta(hours=1)  # without a page asked for by hand
 NOTED_EVERY: Final = timedelta(minutes=1)  # the cookie is not written anew with every page
 KEY_BYTES: Final = 32
 COOKIE: Final = "rampkeeper_ops"
-
-Clock = Callable[[], float]  # seconds since the epoch
 
 
 def session_key(secrets: Iterable[str], users: Iterable[OpsUser]) -> bytes:
@@ -76,22 +74,23 @@ class SignedIn:
     role: str
 
 
-def sign_in(user: OpsUser, *, now: Clock = time.time) -> None:
+def sign_in(user: OpsUser) -> None:
     """Begin a session; nothing of what the cookie held before lives on in it."""
     session.clear()
-    session.update(name=user.name, since=int(now()), seen=int(now()))
+    now = int(time.time())
+    session.update(name=user.name, since=now, seen=now)
 
 
-def signed_in(users: Mapping[str, OpsUser], *, by_hand: bool, now: Clock = time.time) -> SignedIn | None:
+def signed_in(users: Mapping[str, OpsUser], *, by_hand: bool) -> SignedIn | None:
     """Who is signed in, if anybody still is. Only a page asked for `by_hand` puts off the end of an idle session."""
     user = users.get(str(session.get("name")))
     since, seen = session.get("since"), session.get("seen")
     if user is None or not isinstance(since, int) or not isinstance(seen, int):
         return None
-    moment = now()
-    if moment - since >= LASTS.total_seconds() or moment - seen >= IDLE.total_seconds():
+    now = time.time()
+    if now - since >= LASTS.total_seconds() or now - seen >= IDLE.total_seconds():
         session.clear()
         return None
-    if by_hand and moment - seen > NOTED_EVERY.total_seconds():
-        session["seen"] = int(moment)
+    if by_hand and now - seen > NOTED_EVERY.total_seconds():
+        session["seen"] = int(now)
     return SignedIn(user.name, user.role)
