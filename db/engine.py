@@ -7,6 +7,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
+import db.arrays  # noqa: F401 - an engine knows the forms that the driver had been taught when it was made
+
 # A transaction that waits so long for its process belongs to one that stands still: its locks would hold up the fleet.
 STANDS_STILL: Final = "5s"
 # One that waits so long for another's row gives up: what held it up is as good as gone, and the same is asked again.

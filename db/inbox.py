@@ -2,12 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+import psycopg
+from sqlalchemy import Connection, Engine, RowMapping, text
 
+from db.arrays import Blobs, Texts, blobs, texts
 from db.sealing import CannotOpen, Sealed, Sealer
 
 PLAIN = Sealer()
@@ -68,16 +72,15 @@ class Handled:
     waits_for: str | None = None
 
 
-# In the driver's own words: bodies and digests travel as they are (`b`), not spelt out in hex, which costs both sides
-# more than all else about a row.
-_INSERT = """
+# In the driver's own words, every column of the batch as one array (`b`: as it is, not spelt out). The moment is asked
+# for once, because as the columns' default it would be asked for twice a row.
+_INSERT: Final = """
     INSERT INTO inbox_events (provider, event_id, route, type, source, body, body_key, body_digest, headers,
-                              matched_key)
-    SELECT provider, event_id, route, type, source, body, body_key, body_digest, headers::jsonb, matched_key
-      FROM unnest(CAST(%(providers)s AS text[]), CAST(%(event_ids)s AS text[]), CAST(%(routes)s AS text[]),
-                  CAST(%(types)s AS text[]), CAST(%(sources)s AS text[]), CAST(%(bodies)b AS bytea[]),
-                  CAST(%(body_keys)s AS text[]), CAST(%(digests)b AS bytea[]), CAST(%(headers)s AS text[]),
-                  CAST(%(matched)s AS text[]))
+                              matched_key, received_at, due_at)
+    SELECT provider, event_id, route, type, source, body, body_key, body_digest, headers::jsonb, matched_key,
+           (SELECT rk_now()), (SELECT rk_now())
+      FROM unnest(%(providers)b, %(event_ids)b, %(routes)b, %(types)b, %(sources)b, %(bodies)b, %(body_keys)b,
+                  %(digests)b, %(headers)b, %(matched)b)
            AS a(provider, event_id, route, type, source, body, body_key, body_digest, headers, matched_key)
     ON CONFLICT (provider, event_id) DO UPDATE
        SET duplicates = inbox_events.duplicates + 1, announced_at = NULL,
@@ -93,27 +96,63 @@ def insert_events(connection: Connection, arrivals: Sequence[Arrival], *, sealer
     the duplicate. Locks the rows it meets in the order (provider, event id), so two writers cannot deadlock.
     Served by the unique index on (provider, event_id).
     """
-    if not arrivals:  # an empty list has no type to travel as
+    if not arrivals:
         return []
+    rows = connection.exec_driver_sql(_INSERT, _columns(arrivals, sealer)).all()
+    return _answers(arrivals, rows)
+
+
+def commit_events(engine: Engine, arrivals: Sequence[Arrival], *, sealer: Sealer = PLAIN) -> list[Stored]:
+    """The same as a transaction of its own, committed on return: one round trip and little else.
+
+    It goes round SQLAlchemy, whose part would be most of a small batch's cost, but takes its connection from the pool.
+    Raises: psycopg.Error: nothing is stored, or the connection was lost and it is not known.
+    """
+    if not arrivals:
+        return []
+    columns = _columns(arrivals, sealer)
+    with closing(engine.raw_connection()) as pooled:
+        connection: psycopg.Connection = pooled.driver_connection  # type: ignore[assignment]  # it is psycopg's
+        try:
+            connection.autocommit = True
+            rows = connection.execute(_INSERT, columns).fetchall()
+            connection.autocommit = False
+        except psycopg.Error:
+            if connection.closed:
+                pooled.invalidate()
+                engine.dispose()  # what the pool keeps was lost with it
+            else:
+                connection.autocommit = False
+            raise
+    return _answers(arrivals, rows)
+
+
+def _columns(arrivals: Sequence[Arrival], sealer: Sealer) -> dict[str, Texts | Blobs]:
+    """The arrivals in the order of their keys, of equal ones the first, as the arrays that `_INSERT` takes."""
     unique = {(a.provider, a.event_id): a for a in reversed(arrivals)}
     ordered = [unique[key] for key in sorted(unique)]
-    sealed = [sealer.seal(a.body, context=sealing_context(a.provider, a.digest)) for a in ordered]
-    rows = connection.exec_driver_sql(
-        _INSERT,
-        {
-            "providers": [a.provider for a in ordered],
-            "event_ids": [a.event_id for a in ordered],
-            "routes": [a.route for a in ordered],
-            "types": [a.type for a in ordered],
-            "sources": [a.source for a in ordered],
-            "bodies": [s.data for s in sealed],
-            "body_keys": [s.key for s in sealed],
-            "digests": [a.digest for a in ordered],
-            "headers": [json.dumps(dict(a.headers)) for a in ordered],
-            "matched": [a.matched_key for a in ordered],
-        },
-    )
-    found = {(row.provider, row.event_id): Stored(row.id, duplicate=not row.fresh) for row in rows}
+    digests = [a.digest for a in ordered]
+    sealed = [
+        sealer.seal(a.body, context=sealing_context(a.provider, digest))
+        for a, digest in zip(ordered, digests, strict=True)
+    ]
+    return {
+        "providers": texts([a.provider for a in ordered]),
+        "event_ids": texts([a.event_id for a in ordered]),
+        "routes": texts([a.route for a in ordered]),
+        "types": texts([a.type for a in ordered]),
+        "sources": texts([a.source for a in ordered]),
+        "bodies": blobs([s.data for s in sealed]),
+        "body_keys": texts([s.key for s in sealed]),
+        "digests": blobs(digests),
+        "headers": texts([json.dumps(dict(a.headers)) for a in ordered]),
+        "matched": texts([a.matched_key for a in ordered]),
+    }
+
+
+def _answers(arrivals: Sequence[Arrival], rows: Iterable[Sequence[Any]]) -> list[Stored]:
+    """What `_INSERT` found, for each arrival in the order given."""
+    found = {(provider, event_id): Stored(number, duplicate=not fresh) for number, provider, event_id, fresh in rows}
     answers: list[Stored] = []
     seen: set[tuple[str, str]] = set()
     for arrival in arrivals:

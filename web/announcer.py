@@ -1,6 +1,7 @@
 """Tells the queue what was stored, on a thread of its own: a Redis that hangs must not hold up a commit."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from web.metrics import DoorMetrics
 
 Wake = Callable[[Sequence[int]], None]
 
+GATHER_S: Final = 0.01  # between two announcements: what comes thicker goes together, and is worked on together
 MOST_WAITING: Final = 5_000  # ids kept while Redis hangs; the dispatcher announces whatever is dropped
 STOP_WITHIN: Final = timedelta(seconds=1)
 
@@ -18,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Announcer:
-    """Passes ids to `wake` in the order they come, all that gathered during one call in the next."""
+    """Passes ids to `wake` in the order they come, all that gathered since one call in the next."""
 
     def __init__(self, wake: Wake, *, metrics: DoorMetrics) -> None:
         self._wake = wake
@@ -58,6 +60,7 @@ class Announcer:
             except Exception as error:  # noqa: BLE001 (the dispatcher announces later what this could not)
                 self._metrics.trouble.labels("wake").inc()
                 log.warning("inbox.wake_failed", error=type(error).__name__)
+            time.sleep(GATHER_S)
 
     def _next(self) -> list[int]:
         with self._changed:

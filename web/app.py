@@ -12,8 +12,8 @@ from redis import Redis
 from sqlalchemy import Engine
 from werkzeug.exceptions import HTTPException
 
-from db.inbox import Arrival, Stored, insert_events
-from db.numbering import number_arrivals
+from db.inbox import Arrival, Stored, commit_events, insert_events
+from db.numbering import UNNAMED, number_arrivals
 from db.receiver_keys import note_used
 from db.sealing import Sealer
 from migrations.run import behind
@@ -92,6 +92,8 @@ def _store(engine: Engine, sealer: Sealer) -> Store:
 
     def store(arrivals: Sequence[Arrival]) -> list[Stored]:
         nonlocal at_head
+        if at_head and not any(arrival.event_id.startswith(UNNAMED) for arrival in arrivals):
+            return commit_events(engine, arrivals, sealer=sealer)
         with engine.begin() as connection:
             if not at_head:
                 if why := behind(connection):

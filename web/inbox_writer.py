@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
+import psycopg
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -38,19 +39,38 @@ class NotReady(Exception):
     """The store takes nothing at all now, and says why; whoever sent it must try again."""
 
 
-_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, NotReady)
+_DATABASE_AWAY: Final = (
+    *(OperationalError, InterfaceError, PoolTimeout),
+    *(psycopg.OperationalError, psycopg.InterfaceError),
+    NotReady,
+)
 
 
 class _Waiting:
-    """One request's arrival and where its answer will stand."""
+    """One request's arrival and where its answer will stand.
 
-    __slots__ = ("arrival", "done", "given_up", "stored")
+    A bare lock is what it waits for: an event is one too, with several times its cost around it.
+    """
+
+    __slots__ = ("_answered", "_lock", "arrival", "given_up", "stored")
 
     def __init__(self, arrival: Arrival) -> None:
         self.arrival = arrival
-        self.done = threading.Event()
         self.given_up = False
         self.stored: Stored | None = None
+        self._answered = False
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it was answered in time. Asked once."""
+        return self._lock.acquire(timeout=timeout_s)
+
+    def answer(self) -> None:
+        """End the wait. The committing thread's alone to call; a second time changes nothing."""
+        if not self._answered:
+            self._answered = True
+            self._lock.release()
 
 
 class InboxWriter:
@@ -88,8 +108,9 @@ class InboxWriter:
                 raise CannotStore("the process is stopping")
             self._queue.append(waiting)
             self._run_thread()
-            self._changed.notify()
-        if not waiting.done.wait(self._patience_s):
+            if len(self._queue) == 1:  # the thread waits for the first only
+                self._changed.notify()
+        if not waiting.wait(self._patience_s):
             waiting.given_up = True
             self._metrics.trouble.labels("late").inc()
         if waiting.stored is None:
@@ -122,7 +143,7 @@ class InboxWriter:
                 if self._queue:
                     self._run_thread()
             for waiting in batch:
-                waiting.done.set()
+                waiting.answer()
 
     def _next_batch(self) -> list[_Waiting]:
         """All that gathered since the last batch, up to the most; empty when stopping and drained."""
@@ -143,7 +164,7 @@ class InboxWriter:
             log.warning("inbox.batch_failed", rows=len(batch), error=type(error).__name__)
             self._commit_each(batch)
         for waiting in batch:
-            waiting.done.set()
+            waiting.answer()
         committed = [waiting for waiting in batch if waiting.stored]
         if committed:
             self._metrics.batch_rows.observe(len(committed))

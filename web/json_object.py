@@ -35,7 +35,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise NotAnObject from None
     try:
-        value = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
+        value = _DECODER.decode(text)
     except RecursionError:
         value = _parse_deep(text)
     except ValueError:
@@ -51,6 +51,11 @@ def _number(_text: str) -> object:
 
 def _refuse(_text: str) -> object:
     raise NotAnObject
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_int=_number, parse_float=_number, parse_constant=_refuse
+)  # json.loads makes one
 
 
 def _parse_deep(text: str) -> object:  # noqa: C901, PLR0912 (what may follow what is one table; cut up, it hides)

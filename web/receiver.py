@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
-from flask import Flask, Request, Response, request
+from flask import Flask, Response
 from limits import RateLimitItem
 from limits.strategies import RateLimiter
+from werkzeug.http import parse_options_header
 from werkzeug.routing import Rule
 
 from db.inbox import Arrival
@@ -32,6 +34,28 @@ class _Refused(Exception):
         super().__init__(problem.name)
         self.problem = problem
         self.reason = reason
+
+
+class _Headers:
+    """A request's headers as its environment holds them, found by name in any case; a copy of them would cost more."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        self._environ = environ
+
+    def get(self, name: str, /) -> str | None:
+        """The header's value."""
+        return self._environ.get(_place(name))
+
+    def __contains__(self, name: str, /) -> bool:
+        return _place(name) in self._environ
+
+
+@cache  # of the few names that our own code asks for
+def _place(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
 
 
 class Receiver:
@@ -65,37 +89,35 @@ class Receiver:
         Open routes are answered ahead of Flask, whose way to a view costs as much as proving a signature.
         """
         for place in ("/webhooks/<path:_rest>", "/webhook/<path:_rest>"):
-            app.url_map.add(Rule(place, endpoint="receiver.receive"))
-        app.view_functions["receiver.receive"] = lambda _rest: self.receive(request)
+            app.url_map.add(Rule(place, endpoint="receiver.unknown"))
+        app.view_functions["receiver.unknown"] = lambda _rest: self._refuse("unknown", problems.NO_SUCH_PROVIDER)
         app.wsgi_app = self._ahead_of(app.wsgi_app)  # type: ignore[method-assign,assignment]  # Flask's way
 
     def _ahead_of(self, others: WSGIApplication) -> WSGIApplication:
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            if environ.get("PATH_INFO") not in self._routes:
+            receiving = self._routes.get(environ["PATH_INFO"])
+            if receiving is None:
                 return others(environ, start_response)
             try:
-                response = self.receive(Request(environ))
+                answer = self._receive(receiving, environ)
+            except _Refused as refused:
+                response = self._refuse(receiving.provider, refused.problem, refused.reason)
+                return response(environ, start_response)
+            except CannotStore:
+                return self._refuse(receiving.provider, problems.CANNOT_STORE)(environ, start_response)
             except Exception as error:
                 log.exception("web.failed", path=environ["PATH_INFO"], error=type(error).__name__)
-                response = problems.FAILED.response()
-            return response(environ, start_response)
+                return problems.FAILED.response()(environ, start_response)
+            start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+            return [answer]
 
         return application
 
-    def receive(self, request: Request) -> Response:
-        """One request, start to end."""
-        receiving = self._routes.get(request.path)
-        if receiving is None:
-            return self._refuse("unknown", problems.NO_SUCH_PROVIDER)
-        provider = receiving.provider
-        try:
-            stored = self._writer.write(self._check(receiving, request))
-        except _Refused as refused:
-            return self._refuse(provider, refused.problem, refused.reason)
-        except CannotStore:
-            return self._refuse(provider, problems.CANNOT_STORE)
-        self._metrics.events.labels(provider, "duplicate" if stored.duplicate else "accepted").inc()
-        return Response(_ANSWERS[stored.duplicate], mimetype="application/json")
+    def _receive(self, receiving: Receiving, environ: WSGIEnvironment) -> bytes:
+        """Check and store one request; what to answer it. Raises: _Refused, CannotStore."""
+        stored = self._writer.write(self._check(receiving, environ))
+        self._metrics.events.labels(receiving.provider, "duplicate" if stored.duplicate else "accepted").inc()
+        return _ANSWERS[stored.duplicate]
 
     def _refuse(self, provider: str, problem: problems.Problem, reason: str | None = None) -> Response:
         reason = reason or problem.name.replace("-", "_")
@@ -103,42 +125,43 @@ class Receiver:
         log.info("webhook.refused", provider=provider, reason=reason, status=problem.status)
         return problem.response()
 
-    def _check(self, receiving: Receiving, request: Request) -> Arrival:
+    def _check(self, receiving: Receiving, environ: WSGIEnvironment) -> Arrival:
         """The checks, in the order that is promised outside: a request wrong in two ways fails by the earlier."""
-        if request.method != "POST":
+        if environ["REQUEST_METHOD"].upper() != "POST":
             raise _Refused(problems.POST_ONLY)
-        body = self._read(request)
-        if request.content_type and not _is_json(request.mimetype):
+        body = self._read(environ)
+        if not _is_json(environ.get("CONTENT_TYPE", "")):
             raise _Refused(problems.NOT_JSON_TYPE)
-        matched = self._verify(receiving, request, body)
+        headers = _Headers(environ)
+        matched = self._verify(receiving, headers, body)
         try:
             name = receiving.name(body, parse_object(body))
         except NotAnObject:
             raise _Refused(problems.NOT_AN_OBJECT) from None
-        if self._limit is not None and not self._limiter.hit(self._limit, request.remote_addr or "unknown"):
+        if self._limit is not None and not self._limiter.hit(self._limit, environ.get("REMOTE_ADDR") or "unknown"):
             raise _Refused(problems.TOO_MANY)
         return Arrival(
             provider=receiving.provider,
             event_id=name.id,
-            route=request.path,
+            route=environ["PATH_INFO"],
             type=name.type,
             source="webhook",
             body=body,
-            headers={key: request.headers[key] for key in receiving.kept_headers if key in request.headers},
+            headers={key: text for key in receiving.kept_headers if (text := headers.get(key)) is not None},
             matched_key=matched.fingerprint,
         )
 
-    def _read(self, request: Request) -> bytes:
+    def _read(self, environ: WSGIEnvironment) -> bytes:
         try:
-            return self._bodies.read(request)
+            return self._bodies.read(environ)
         except TooLarge:
             raise _Refused(problems.TOO_LARGE) from None
         except CutShort:
             raise _Refused(problems.CUT_SHORT) from None
 
-    def _verify(self, receiving: Receiving, request: Request, body: bytes) -> MatchedKey:
+    def _verify(self, receiving: Receiving, headers: _Headers, body: bytes) -> MatchedKey:
         try:
-            return receiving.verify(body, request.headers, self._now())
+            return receiving.verify(body, headers, self._now())
         except SignatureMissing as error:
             raise _Refused(problems.NO_SIGNATURE, error.reason) from None
         except SignatureRefused as error:
@@ -147,5 +170,9 @@ class Receiver:
             raise _Refused(problems.STALE) from None
 
 
-def _is_json(mimetype: str) -> bool:
-    return mimetype == "application/json" or (mimetype.startswith("application/") and mimetype.endswith("+json"))
+def _is_json(content_type: str) -> bool:
+    """No type at all passes."""
+    if content_type in {"", "application/json"}:
+        return True
+    kind = parse_options_header(content_type)[0].lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
