@@ -1,7 +1,7 @@
 """Money: whole numbers of minor units, with the asset whose scale they count."""
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Final, Self
 
 SCALES: Final = {
@@ -11,6 +11,8 @@ SCALES: Final = {
     "USD_6": 6,  # what is left of a dollar when it is rounded down to cents
 }
 DIGITS: Final = 38  # what numeric(38,0) holds
+LONGEST: Final = DIGITS + 20  # characters of an amount
+_EXACT: Final = Context(prec=2 * LONGEST)  # Python's own context rounds, or refuses, what has more than 28 digits
 
 
 class NotMoney(ValueError):
@@ -43,7 +45,7 @@ class Money:
     @classmethod
     def parse_floor(cls, text: str, asset: str) -> tuple[Self, Decimal]:
         """Read a decimal string, rounded down to the asset's scale, and what was cut off (major units)."""
-        if not isinstance(text, str) or len(text) > DIGITS + 20:
+        if not isinstance(text, str) or len(text) > LONGEST:
             raise NotMoney("an amount must be a decimal string of sensible length")
         if not text.isascii() or "_" in text or text != text.strip():  # Decimal would read them all the same
             raise NotMoney("not a plain decimal number")
@@ -55,13 +57,18 @@ class Money:
             raise NotMoney("not a finite number")
         if value.adjusted() > DIGITS - scale_of(asset) - 2 or value.adjusted() < -DIGITS:
             raise NotMoney("out of the range of amounts")
-        unit = Decimal(1).scaleb(-scale_of(asset))
-        floor = value.quantize(unit, rounding=ROUND_FLOOR) if value else Decimal(0)
-        return cls(int(floor.scaleb(scale_of(asset))), asset), value - floor
+        return cls.floor(value, asset)
+
+    @classmethod
+    def floor(cls, value: Decimal, asset: str) -> tuple[Self, Decimal]:
+        """Major units, of no more digits than an amount may have, as whole minor units rounded down, and the rest."""
+        scale = scale_of(asset)
+        minor = int(value.scaleb(scale, _EXACT).to_integral_value(ROUND_FLOOR))
+        return cls(minor, asset), _EXACT.subtract(value, Decimal(minor).scaleb(-scale, _EXACT))
 
     def text(self) -> str:
         """The amount in major units with all places of the scale: "249.25"."""
-        return f"{Decimal(self.minor).scaleb(-self.scale):f}"
+        return f"{Decimal(self.minor).scaleb(-self.scale, _EXACT):f}"
 
     def __str__(self) -> str:
         return f"{self.text()} {self.asset}"

@@ -148,7 +148,7 @@ def _retry_after(text: str | None, now: datetime) -> timedelta | None:
         return seconds
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
 
@@ -162,6 +162,7 @@ def _reset(text: str | None, now: datetime) -> timedelta | None:
 
 def _seconds(text: str) -> timedelta | None:
     """A plain number of seconds, fractions allowed."""
-    if not re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text.strip()):
+    plain = text.strip()
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", plain):
         return None
-    return timedelta(seconds=float(text))
+    return timedelta(seconds=float(plain))

@@ -6,7 +6,7 @@ from typing import Final
 
 from funding.ledger import accounts
 from funding.ledger.entries import PENDING, Entry, LedgerAccount, Posting, credit, debit, entry, reversal
-from funding.money import Money, scale_of
+from funding.money import Money
 from funding.ports.due import Transfer
 
 RECEIVED: Final = "received"
@@ -129,5 +129,5 @@ def _rest(rest: Decimal, asset: str) -> tuple[Posting, ...]:
     """What rounding down to cents left, booked at six places."""
     if not rest or asset != "USD":
         return ()
-    left = Money(int(rest.scaleb(scale_of("USD_6"))), "USD_6")
+    left, _ = Money.floor(rest, "USD_6")
     return (debit(accounts.bank("USD_6"), left), credit(accounts.rounding("USD_6"), left))

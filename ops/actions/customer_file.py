@@ -87,9 +87,11 @@ def _take(found: CustomerFile, row: list[str], number: int) -> str | None:
         return fault
     level: int | None = None
     if level_text:
-        if not (level_text.isascii() and level_text.isdigit()) or int(level_text[:9]) > HIGHEST_LEVEL:
-            return "level must be a whole number, zero or more"
-        level = int(level_text)
+        plain = level_text.isascii() and level_text.isdigit()
+        digits = level_text.lstrip("0") or "0"
+        if not plain or len(digits) > len(str(HIGHEST_LEVEL)) or int(digits) > HIGHEST_LEVEL:
+            return f"level must be a whole number from 0 to {HIGHEST_LEVEL}"
+        level = int(digits)
     said = found.levels.get(customer)
     if level is not None and said is not None and level != said:
         return f"gives this customer level {level}; an earlier line says {said}"
