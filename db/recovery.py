@@ -22,11 +22,26 @@ def look_first(connection: Connection) -> int:
     return done.rowcount
 
 
+_UNREAD = text("""
+    INSERT INTO poll_marks (provider, poll, subject, high_water_mark)
+    SELECT walked.provider, walked.poll, linked.account, :since
+      FROM (SELECT DISTINCT provider, poll FROM poll_marks WHERE subject <> '') walked
+      JOIN (SELECT DISTINCT provider, CASE kind WHEN 'account' THEN external_id ELSE attributes ->> 'account' END
+                                      AS account
+              FROM customer_links WHERE kind IN ('account', 'virtual_account')) linked USING (provider)
+     WHERE linked.account <> ''
+     ORDER BY walked.provider, walked.poll, linked.account
+    ON CONFLICT DO NOTHING
+""")
+
+
 def read_again(connection: Connection, since: datetime) -> tuple[int, int]:
     """Set polls and streams back to `since` where they are past it, and end walks under way; how many of each.
 
-    A poll that never ran keeps no mark: it begins where every first poll does.
+    A linked account whose listing was never walked is to be walked from then too: its mark may be what was lost. A
+    poll of the whole firm that never ran keeps no mark: it begins where every first poll does.
     """
+    unread = connection.execute(_UNREAD, {"since": since})
     polls = connection.execute(
         text("""
             UPDATE poll_marks SET high_water_mark = CASE WHEN high_water_mark > :since THEN :since
@@ -40,4 +55,13 @@ def read_again(connection: Connection, since: datetime) -> tuple[int, int]:
         text("UPDATE stream_cursors SET cursor_at = :since, updated_at = rk_now() WHERE cursor_at > :since"),
         {"since": since},
     )
-    return polls.rowcount, streams.rowcount
+    return unread.rowcount + polls.rowcount, streams.rowcount
+
+
+def told_only_by_events(connection: Connection, mode: str) -> int:
+    """How many virtual accounts are in a mode in which no listing shows money that an event was lost of."""
+    found: int = connection.execute(
+        text("SELECT count(*) FROM customer_links WHERE kind = 'virtual_account' AND attributes ->> 'mode' = :mode"),
+        {"mode": mode},
+    ).scalar_one()
+    return found

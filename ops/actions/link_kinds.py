@@ -50,7 +50,11 @@ def _fault_of_attributes(provider: str, kind: str, external_id: str, attributes:
                 return f"attributes: mode must be one of {', '.join(MODES)}"
             texts = ("key", "account", "asset_in", "asset_out")
             wrong = [name for name in texts if not isinstance(attributes.get(name, ""), str)]
-            return f"attributes: {', '.join(wrong)} must be text" if wrong else None
+            if wrong:
+                return f"attributes: {', '.join(wrong)} must be text"
+            if attributes.get("mode") == "legacy_offramp" and not attributes.get("account"):
+                return "attributes: account must say whose it is at Due: in legacy_offramp we convert for it"
+            return None
         case "bridge", "external_account":
             last = attributes.get("last4", "0000")
             usable = isinstance(last, str) and len(last) == LAST_DIGITS and last.isdigit()

@@ -44,16 +44,18 @@ class Databases:
         """A fresh copy of `template`: its url. Dropped afterwards, whoever is still connected."""
         name = f"rk_{secrets.token_hex(8)}"
         with self._admin() as admin:
-            # Copying files waits for a checkpoint: the quicker way only where the disk is not waited for.
-            quick = admin.execute("SHOW fsync").fetchone() == ("off",)
-            strategy = sql.SQL("STRATEGY file_copy" if quick else "STRATEGY wal_log")
-            create = sql.SQL("CREATE DATABASE {} TEMPLATE {} {}")
-            admin.execute(create.format(sql.Identifier(name), sql.Identifier(template), strategy))
+            self._copy(admin, name, template)
         try:
             yield self.url_of(name)
         finally:
             with self._admin() as admin:
                 self._drop(admin, name)
+
+    def replace(self, name: str, template: str) -> None:
+        """Make the database `name` a copy of `template`, whatever it held: a restore. Nobody may use the template."""
+        with self._admin() as admin:
+            self._drop(admin, name)
+            self._copy(admin, name, template)
 
     def drop(self, name: str) -> None:
         """Drop a database if it is there."""
@@ -62,6 +64,14 @@ class Databases:
 
     def _admin(self) -> psycopg.Connection:
         return psycopg.connect(self.url, autocommit=True)
+
+    @staticmethod
+    def _copy(admin: psycopg.Connection, name: str, template: str) -> None:
+        # Copying files waits for a checkpoint: the quicker way only where the disk is not waited for.
+        quick = admin.execute("SHOW fsync").fetchone() == ("off",)
+        strategy = sql.SQL("STRATEGY file_copy" if quick else "STRATEGY wal_log")
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} {}")
+        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template), strategy))
 
     @staticmethod
     def _drop(admin: psycopg.Connection, name: str) -> None:
