@@ -147,7 +147,10 @@ class Receiver:
             type=name.type,
             source="webhook",
             body=body,
-            headers={key: text for key in receiving.kept_headers if (text := headers.get(key)) is not None},
+            # Postgres stores every letter but NUL, and an event is not lost over a header.
+            headers={
+                key: text.replace("\0", "?") for key in receiving.kept_headers if (text := headers.get(key)) is not None
+            },
             matched_key=matched.fingerprint,
         )
 

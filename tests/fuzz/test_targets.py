@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.at_the_door import answer_to
 from tests.fuzz.seeds_of import seeds_of
 from tests.fuzz.targets import TARGETS
 
@@ -30,6 +31,21 @@ def nearly(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
 def test_what_was_found_before_holds(kept: str) -> None:
     name, seed = KEPT[kept]
     TARGETS[name](seed.read_bytes())
+
+
+def test_what_the_door_begins_with_reaches_every_check() -> None:
+    """Fuzzing from requests that are all turned away at the first would show nothing."""
+    answers = {seed.name: answer_to(seed.read_bytes()) for seed in seeds_of("door")}
+    assert answers == {
+        **dict.fromkeys(["chunked", "legacy", "signed"], 200),
+        **dict.fromkeys(["not-an-object", "too-short"], 400),
+        "both": 401,
+        "odd-length": 200,
+        "other-path": 404,
+        "too-large": 413,
+        "text": 415,
+        "got": 405,
+    }
 
 
 @pytest.mark.parametrize("name", TARGETS)
