@@ -18,12 +18,13 @@ from embedded.postgres import PostgresServer
 from migrations.run import upgrade
 from ops.cli.signals import ended_by_signals
 from tests.simulation.plan import PLANS
-from tests.simulation.play import engine_on, play
+from tests.simulation.play import play
+from tests.simulation.stage import Stage
 from tests.support.databases import Databases
 
 SEEDS: Final = 2_000
 QUICK: Final = 40
-BLOCK: Final = 20  # histories on one database: what they delete stays in it
+BLOCK: Final = 100  # histories on one database: a failure is told when its block has ended
 TEMPLATE: Final = "simulation"
 SAY_EVERY_S: Final = 10.0
 
@@ -87,17 +88,17 @@ def _play(server: str, seeds: Sequence[int], plan: str) -> list[str]:
 
 
 def _until_one_breaks_off(url: str, left: deque[int], plan: str) -> Iterable[str]:
-    engine = engine_on(url)
+    stage = Stage(url)
     try:
         while left:
             seed = left.popleft()
-            if found := play(engine, seed, plan):
+            if found := play(stage, seed, plan):
                 yield found
     except Exception:  # noqa: BLE001 - whatever it is, the simulation has found it
         again = f"play it again: .venv/bin/python -m tests.simulation {seed} --plan {plan}"
         yield f"seed {seed} of plan {plan} breaks off:\n{traceback.format_exc()}{again}"
     finally:
-        engine.dispose()
+        stage.close()
 
 
 if __name__ == "__main__":

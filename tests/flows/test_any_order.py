@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from db import inbox
 from db.inbox import Arrival
-from tests.simulation.play import empty, engine_on
+from tests.simulation.quick import quick_engine
+from tests.simulation.stage import empty
 from tests.support.deposit_house import DepositHouse
 from tests.support.depositors import HAPPY
 
@@ -36,7 +37,7 @@ def kept(services: Any, template: str) -> Iterator[sqlalchemy.Engine]:
     from tests.support.databases import Databases  # noqa: PLC0415 -- beside the fixtures it is needed here alone
 
     with Databases(services.database_url).clone(template) as url:
-        engine = engine_on(url)
+        engine = quick_engine(url)
         yield engine
         engine.dispose()
 

@@ -6,7 +6,8 @@ import sys
 from embedded.postgres import PostgresServer
 from migrations.run import upgrade
 from tests.simulation.plan import PLANS
-from tests.simulation.play import engine_on, told
+from tests.simulation.play import told
+from tests.simulation.stage import Stage
 from tests.simulation.truth import untrue_at_the_end
 from tests.support.databases import Databases
 
@@ -20,10 +21,9 @@ def main() -> int:
     with PostgresServer() as server:
         databases = Databases(server.url)
         databases.make_template("simulation", upgrade)
-        engine = engine_on(databases.url_of("simulation"))
-        history = told(engine, chosen.seed, chosen.plan)
-        wrong = untrue_at_the_end(engine, history.world, history.quiet)
-        engine.dispose()
+        with Stage(databases.url_of("simulation")) as stage:
+            history = told(stage, chosen.seed, chosen.plan)
+            wrong = untrue_at_the_end(history.world, history.quiet)
     sys.stdout.write("\n".join([str(history.story), *(wrong or ["it ends well"]), ""]))
     return 1 if wrong else 0
 

@@ -2,24 +2,27 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from unittest import mock
 
 import psycopg
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from db.engine import UnitOfWork
+from tests.simulation.quick import QuickConnection
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
 
 
 class Clock:
-    """Time that moves only when told to."""
+    """Time that moves only when told to. `commits` counts the transactions made in it."""
 
     def __init__(self) -> None:
         self.now = START
+        self.commits = 0
 
     def __call__(self) -> datetime:
         return self.now
@@ -39,10 +42,18 @@ class CutOff(Exception):
     """What a driver reports when the connection broke during the commit."""
 
 
+class Connects(Protocol):
+    """Where connections come from: a SQLAlchemy engine, or one that keeps them at hand."""
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """A connection for a block."""
+        ...
+
+
 Boundary = Callable[[str], None]
 
 
-def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> UnitOfWork:
+def moved_unit_of_work(engine: Connects, clock: Clock, boundary: Boundary) -> UnitOfWork:
     """Transactions in virtual time that tell `boundary` before and after their commit.
 
     A boundary that raises CutOff before the commit loses it, after the commit only the news of it.
@@ -50,7 +61,8 @@ def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> Unit
 
     @contextmanager
     def begin() -> Iterator[Connection]:
-        with engine.connect() as connection, connection.begin() as transaction:
+        with engine.connect() as connection:
+            transaction = connection.begin()
             _tell(connection, clock.now)
             yield connection
             if not transaction.is_active:
@@ -58,6 +70,7 @@ def moved_unit_of_work(engine: Engine, clock: Clock, boundary: Boundary) -> Unit
             try:
                 boundary("commit")
                 transaction.commit()
+                clock.commits += 1
                 boundary("committed")
             except CutOff as cut:
                 raise OperationalError("COMMIT", {}, cut, connection_invalidated=True) from cut
@@ -80,6 +93,9 @@ def one_after_the_other(begin: UnitOfWork, clock: Clock) -> UnitOfWork:
 def _tell(connection: Connection, now: datetime) -> None:
     """Tell the server what time it is in this transaction, as cheaply as can be: it is said a thousand times."""
     driver = connection.connection.driver_connection
+    if isinstance(driver, QuickConnection):
+        driver.tell(b"BEGIN; SET LOCAL rampkeeper.now = '%s'" % now.isoformat().encode())
+        return
     assert isinstance(driver, psycopg.Connection)
     driver.execute("SELECT set_config('rampkeeper.now', %s, true)", [now.isoformat()], prepare=True)
 

@@ -8,28 +8,28 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import inbox
 from db.inbox import Arrival
 from funding.flows.table import FLOWS
-from sandbox.alpaca.app import create_alpaca_app
-from sandbox.due.app import create_due_app
-from sandbox.world import World
-from tests.simulation.clock import Clock, Crash, CutOff, moved_unit_of_work
+from tests.simulation.clock import Crash, CutOff, moved_unit_of_work
 from tests.simulation.heard import Heard
 from tests.simulation.leader import SimulatedLeader
+from tests.simulation.moments import Calendar
 from tests.simulation.people import People
 from tests.simulation.plan import Plan
+from tests.simulation.stage import Stage
 from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import POLLED_EVERY, SimulatedWorker
-from workers.session import BEAT_S
 
 READINGS: Final = 4  # of the beats, within
 SILENT: Final = timedelta(seconds=8.4)  # which is longer than a worker may be silent
 QUIET_ROUNDS: Final = 150
 CLAIM_LASTS: Final = timedelta(seconds=30)  # after that the leader frees also what a living worker holds
+BEAT_S: Final = 4.0  # a worker sends nothing when its last beat is older than 5 s
+LATER: Final = timedelta(hours=2)  # what only a poll finds has been found, and what rests has been looked at
 STREAM: Final = "/v2/events/journals/status"
 
 Actor = SimulatedWorker | SimulatedLeader
@@ -49,76 +49,81 @@ class Story:
 
 
 class History:
-    """Plays one seed against one database, which must be empty."""
+    """Plays one seed on a stage, which must be clear."""
 
-    def __init__(self, engine: Engine, seed: int, plan: Plan) -> None:
+    def __init__(self, stage: Stage, seed: int, plan: Plan) -> None:
         self.plan = plan
         self.draw = random.Random(seed)
-        self.clock = Clock()
+        self.clock = stage.clock
+        self.world = stage.world
         self.story = Story()
         self.rough = True
-        self.world = World(
-            seed=seed,
-            clock=self.clock,
-            config={
-                "due_webhook_url": "http://door.test/webhooks/due",
-                "firm_cash": "1000000",
-                "journal_queue_seconds": 2.0,
-                "journal_clearing_seconds": 3.0,
-            },
-        )
-        self.engine = engine
-        self.quiet = moved_unit_of_work(engine, self.clock, lambda _: None)
+        self.connections = stage.connections
+        self.quiet = moved_unit_of_work(self.connections, self.clock, lambda _: None)
+        self.calendar = Calendar(self.clock, self.quiet)
         self.wires = {
-            "due": SandboxWire(create_due_app(self.world), self.clock, lambda name: self.boundary(f"due {name}")),
+            "due": SandboxWire(stage.apps["due"], self.clock, lambda name: self.boundary(f"due {name}")),
             "alpaca": SandboxWire(
-                create_alpaca_app(self.world), self.clock, lambda name: self.boundary(f"alpaca {name}"), self._spoil
+                stage.apps["alpaca"], self.clock, lambda name: self.boundary(f"alpaca {name}"), self._spoil
             ),
         }
         self.heard = Heard()
         self.workers: list[SimulatedWorker] = []
+        self.buried: set[UUID] = set()  # sessions known to be dead
+        self.loose = False  # whether a claim may have been left behind since the leader last looked
         self.depth = 0
         self.acting: list[Actor] = []
-        self.frames_heard = 0  # when it was quiet
+        self.frames_heard = 0
+        self.ticking = self.draw.random() < plan.polls
         self.people = People(self.world, self.quiet, wake=self.heard, draw=self.draw, tell=self._tell)
 
     def play(self) -> None:
         """Everything rough, then everything quiet and mended."""
-        for number in range(3):
-            self.people.arrive(number, known=number < 2)
+        deposits = self.draw.choice(self.plan.deposits)
+        self.people.arrive(deposits, strangers=self.plan.strangers)
         self._workers()
         self.leader = self._new_leader()
         for name, provider, more in self.draw.sample(self.plan.menu, self.plan.faults):
             self.world.faults.set(name, provider=provider, probability=self.plan.fault, **more)
             self._tell(f"fault {name} at {provider} with {self.plan.fault}")
-        for _ in range(self.plan.deposits):
+        for _ in range(deposits):
             self._deposit()
-        for _ in range(self.plan.rounds):
+        for _ in range(self.draw.choice(self.plan.rounds)):
             self.round()
         self.rough = False
+        self.ticking = False
         self.world.faults.clear()
         self._tell("quiet from here")
         self.people.relent(self.plan.mended)
         self._until_still()
-        self.people.replay(self.plan.mended)
-        self._until_still()
-        for later in (POLLED_EVERY, timedelta(hours=2)):  # what only a poll finds, and a first look at what rests
-            self.pass_time(later)
+        if self.people.replay(self.plan.mended):
             self._until_still()
+        self.ticking = True
+        if self._walks_under_way():
+            self.pass_time(POLLED_EVERY)  # they end at the place they left; what is newer is the next walk's
+            self._until_still()
+        self.pass_time(LATER)
+        self._until_still()
         for worker in self.workers:
             worker.close()
 
     def round(self) -> None:
         """Some time passes and one or two things happen."""
-        self.pass_time(timedelta(seconds=self.draw.choice(self.plan.times)))
+        self.pass_time(self._some_time())
         if self.draw.random() < self.plan.people:
             self.people.act(self.draw.choice(self.plan.acts))
         self.draw.choice((self._dispatch, self._dispatch, self._hear, self._hear, self._webhooks, self._listen))()
 
+    def _some_time(self) -> timedelta:
+        upcoming = self._next_moment() if self.draw.random() < self.plan.leaps else None
+        if upcoming is not None and self.clock.now < upcoming:
+            return upcoming - self.clock.now
+        return timedelta(seconds=self.draw.choice(self.plan.times))
+
     def pass_time(self, by: timedelta) -> None:
         """Virtual time moves: workers that are well beat, the leader frees what the others held."""
         until = self.clock.now + by
-        silent = self._silent() if by >= timedelta(seconds=8) else []
+        silent = self._silent() if by >= timedelta(seconds=8) and self.calendar.read().claimed else set()
         if silent:
             step = SILENT / (READINGS - 1)
             self.clock.now = max(self.clock.now, until - SILENT)
@@ -129,17 +134,21 @@ class History:
                 self.clock.advance(step)
         self.clock.now = max(self.clock.now, until)
         self.world.tick()
-        if silent or by >= CLAIM_LASTS:
+        if silent or (by >= CLAIM_LASTS and self.loose):
+            self.loose = False
             self._as_leader("sweep", SimulatedLeader.sweep)
+            self._bury(silent)
 
-    def _silent(self) -> list[UUID]:
+    def _silent(self) -> set[UUID]:
         """Sessions that do not beat and are not known to be dead."""
-        quiet = [worker.session.id for worker in self.workers if not worker.alive or worker.frozen]
-        if not quiet:
-            return quiet
+        return {worker.session.id for worker in self.workers if not worker.alive or worker.frozen} - self.buried
+
+    def _bury(self, silent: set[UUID]) -> None:
+        if not silent:
+            return
         with self.quiet() as connection:
-            query = text("SELECT id FROM worker_sessions WHERE id = ANY(:ids) AND dead_at IS NULL")
-            return list(connection.execute(query, {"ids": quiet}).scalars())
+            query = text("SELECT id FROM worker_sessions WHERE id = ANY(:ids) AND dead_at IS NOT NULL")
+            self.buried.update(connection.execute(query, {"ids": sorted(silent)}).scalars())
 
     def boundary(self, name: str) -> None:
         """Called at every boundary of claim, call and record; here the process may die, lose its commit or stall."""
@@ -151,6 +160,7 @@ class History:
             raise Crash(name)
         if luck < self.plan.crash + self.plan.cut_off and name.startswith("commit"):
             self._tell(f"  connection cut at {name}")
+            self.loose = True
             raise CutOff(name)
         if (
             luck > 1 - self.plan.pause and self.depth < self.plan.deepest and name != "commit"
@@ -164,7 +174,9 @@ class History:
         stalled = self.acting[-1]
         self._tell(f"  stall at {name}")
         self.depth += 1
-        stalled.frozen = True
+        stalled.frozen = self.loose = True
+        if isinstance(stalled, SimulatedLeader):
+            stalled.falls_silent(self.quiet)
         try:
             for _ in range(self.draw.randint(1, self.plan.stall)):
                 self.round()
@@ -191,7 +203,7 @@ class History:
         while sum(worker.alive for worker in self.workers) < 2:
             self.workers.append(
                 SimulatedWorker(
-                    self.engine,
+                    self.connections,
                     self.clock,
                     self.boundary,
                     self.wires,
@@ -206,23 +218,25 @@ class History:
     def _new_leader(self) -> SimulatedLeader:
         connected = self.workers[0].providers.connected
         return SimulatedLeader(
-            moved_unit_of_work(self.engine, self.clock, self.boundary),
+            moved_unit_of_work(self.connections, self.clock, self.boundary),
             self.clock,
             connect=connected["alpaca"].streams["journals"],
-            listings={name: [each.name for each in one.listings] for name, one in connected.items()}
-            if self.plan.polls
-            else {},
+            listings={name: [each.name for each in one.listings] for name, one in connected.items()},
             wake=self.heard,
             draw=self.draw,
         )
 
-    def _as_worker(self, what: str, act: Callable[[SimulatedWorker], None]) -> None:
-        """Let one worker that is free do something; a crash ends it and another takes its place."""
+    def _as_worker(self, what: str, act: Callable[[SimulatedWorker], None], *, sends: bool = True) -> None:
+        """Let one worker that is free do something; a crash ends it and another takes its place.
+
+        `sends`: whether it may ask a provider, which it does only while its beat is fresh.
+        """
         free = self._well()
         if not free:
             return
         worker = self.draw.choice(free)
-        self._beat([worker])
+        if sends:
+            self._beat([worker])
         if not self._survives(worker, what, lambda: act(worker)):
             self._workers()
 
@@ -230,6 +244,7 @@ class History:
         """The same for the clock process: its successor waits for the lease to run out."""
         leader = self.leader
         if not leader.frozen and not self._survives(leader, what, lambda: act(leader)):
+            leader.falls_silent(self.quiet)
             self.leader = self._new_leader()
 
     def _survives(self, actor: Actor, what: str, act: Callable[[], None]) -> bool:
@@ -237,9 +252,13 @@ class History:
         try:
             Context().run(act)  # another process, which knows nothing of what the one standing still was about
         except SQLAlchemyError:
+            self.loose = True
             self._tell(f"{what} lost its connection")  # the process contains it: what it was at is still due
+            if isinstance(actor, SimulatedLeader):
+                actor.falls_silent(self.quiet)  # it may not know that it leads
         except Crash:
             actor.alive = False
+            self.loose = True
             self._tell(f"a process died in {what}")
         finally:
             self.acting.pop()
@@ -248,8 +267,7 @@ class History:
     # What happens ----------------------------------------------------------------------------------------------------
 
     def _deposit(self) -> None:
-        strange = self.draw.random() < self.plan.strangers
-        person = self.draw.choice(self.people.strangers if strange else self.people.known)
+        person = self.draw.choice((*self.people.known, *self.people.strangers))
         paths, weights = zip(*self.plan.paths, strict=True)
         path = self.draw.choices(paths, weights)[0]
         amount = f"{self.draw.randint(2, 5000)}.{self.draw.randint(0, 99):02d}"
@@ -266,7 +284,7 @@ class History:
         hints = self.heard.take()
         self.draw.shuffle(hints.flows)
         if hints.events and self._is_heard():
-            self._as_worker("ingest", lambda worker: worker.ingest.handle(hints.events))
+            self._as_worker("ingest", lambda worker: worker.ingest.handle(hints.events), sends=False)
         for job, slot in hints.ticks:
             if self._is_heard():
                 self._as_worker(job, lambda worker, job=job, slot=slot: worker.polls.run_tick(job, slot))  # type: ignore[misc]
@@ -285,11 +303,15 @@ class History:
         return not self.rough or self.draw.random() < self.plan.hear
 
     def _dispatch(self) -> None:
-        self._as_leader("dispatch", SimulatedLeader.announce)
+        self.heard.idle_queues = self.calendar.read().idle_queues(self.clock.now)
+        self._as_leader("dispatch", lambda leader: leader.announce(ticks=self.ticking))
         self._hear()
 
     def _listen(self) -> None:
-        self._as_leader("stream", SimulatedLeader.listen)
+        """The stream, when there is something new on it: what came meanwhile is read then as well."""
+        if (frames := len(self.world.alpaca.journal_events.frames)) != self.frames_heard:
+            self.frames_heard = frames
+            self._as_leader("stream", SimulatedLeader.listen)
 
     def _spoil(self, path: str, body: bytes) -> bytes:
         """Frames of the stream come doubled, in another order, or not at all."""
@@ -319,32 +341,29 @@ class History:
         """Time jumps from one moment to the next that matters, until nothing is left to do."""
         for _ in range(QUIET_ROUNDS):
             self._webhooks()
-            if (frames := len(self.world.alpaca.journal_events.frames)) != self.frames_heard:
-                self.frames_heard = frames
-                self._listen()
-            self._dispatch()
+            self._listen()
+            if self.heard.hints:
+                self._hear()
+            else:
+                self._dispatch()
             if self.heard.hints:
                 continue
             upcoming = self._next_moment()
             if upcoming is None:
-                return
+                if not self.ticking or self.leader.has_ticked():
+                    return
+                upcoming = self.clock.now
             # What is due and yet not done is claimed by somebody gone, or its provider is left alone for a while.
             wait = upcoming - self.clock.now
             self.pass_time(wait if wait > timedelta(0) else timedelta(seconds=20))
         self._tell("it never comes to rest")
 
+    def _walks_under_way(self) -> bool:
+        with self.quiet() as connection:
+            query = text("SELECT EXISTS (SELECT FROM poll_marks WHERE walk_started_at IS NOT NULL)")
+            return bool(connection.execute(query).scalar())
+
     def _next_moment(self) -> datetime | None:
         """When there is next something to do, apart from the timetable and from watching what rests."""
-        with self.quiet() as connection:
-            ours = connection.execute(
-                text("""
-                    SELECT least((SELECT min(due_at) FROM flows
-                                   WHERE status <> 'closed' AND (status = 'open' AND parked_at IS NULL
-                                                                 OR due_at < rk_now() + interval '2 minutes')),
-                                 (SELECT min(coalesce(claimed_at, rk_now())) FROM flows WHERE attempt_id IS NOT NULL),
-                                 (SELECT min(due_at) FROM inbox_events WHERE state = 'received'),
-                                 (SELECT min(due_at) FROM looks))
-                """)
-            ).scalar_one()
-        moments = [moment for moment in (ours, self.world.next_happening()) if moment is not None]
-        return min(moments, default=None)
+        moments = (self.calendar.read().next(self.clock.now), self.world.next_happening())
+        return min((moment for moment in moments if moment is not None), default=None)

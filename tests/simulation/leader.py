@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy import text
+
 from db.clock import Lead, LostLead
 from db.engine import UnitOfWork
 from db.sealing import Sealer
@@ -23,8 +25,10 @@ from tests.simulation.clock import Clock
 from tests.simulation.heard import Heard
 from tests.simulation.worker import POLLED_EVERY
 
-LASTS: Final = timedelta(seconds=60)  # the lease; a leader that dies is followed after that
+LASTS: Final = timedelta(days=1)  # the lease of a leader that is well, which would renew it all the time
+FOLLOWED_AFTER: Final = timedelta(seconds=7)  # when it is not
 METRICS: Final = ClockMetrics()
+_LEASE_ENDS = text("UPDATE clock_leases SET expires_at = rk_now() + :within WHERE holder = :holder")
 
 
 class SimulatedLeader:
@@ -42,7 +46,9 @@ class SimulatedLeader:
     ) -> None:
         self.alive = True
         self.frozen = False
+        self._time = clock
         self._leadership = Leadership(begin, lasts=LASTS, monotonic=clock.monotonic)
+        self._ticked: int | None = None  # the slot of every poll, which all have the same
         self._clock = product.Clock(
             begin,
             leadership=self._leadership,
@@ -66,14 +72,23 @@ class SimulatedLeader:
             draw=draw,
         )
 
-    def announce(self) -> None:
-        """Make the ticks that are due, and announce all that is."""
+    def announce(self, *, ticks: bool) -> None:
+        """Announce all that is due; with `ticks` make the ticks of a new slot first."""
 
         def act(lead: Lead) -> None:
-            self._clock.tick(lead)
+            if ticks and not self.has_ticked():
+                self._clock.tick(lead)
+                self._ticked = self._slot()
             self._clock.dispatch(lead)
 
         self._leading(act)
+
+    def has_ticked(self) -> bool:
+        """Whether it has made the ticks of the newest slot."""
+        return self._ticked == self._slot()
+
+    def _slot(self) -> int:
+        return int(self._time.now.timestamp() // POLLED_EVERY.total_seconds())
 
     def sweep(self) -> None:
         """Free what workers that are gone hold."""
@@ -88,6 +103,12 @@ class SimulatedLeader:
 
         self._leading(act)
 
+    def falls_silent(self, quiet: UnitOfWork) -> None:
+        """It renews no more: its lease lasts as long as after any renewal, by the database's clock and by its own."""
+        with quiet() as connection:
+            connection.execute(_LEASE_ENDS, {"within": FOLLOWED_AFTER, "holder": self._leadership.holder})
+        self._leadership._renewed = self._time.monotonic() - (LASTS - FOLLOWED_AFTER).total_seconds()
+
     def _leading(self, act: Callable[[Lead], None]) -> None:
         lead = self._lead()
         if lead is None:
@@ -98,9 +119,9 @@ class SimulatedLeader:
             self._leadership.lost(lead)
 
     def _lead(self) -> Lead | None:
-        """Renew the lease, or take it when nobody has it; one that ran out is found lost first."""
+        """The lease; or take it when nobody has it. One that ran out is found lost first."""
         for _ in range(2):
-            self._clock.keep_lead()
             if lead := self._leadership.lead:
                 return lead
-        return None
+            self._clock.keep_lead()
+        return self._leadership.lead

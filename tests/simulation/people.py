@@ -60,15 +60,16 @@ class People:
         self.known: list[Person] = []
         self.strangers: list[Person] = []
 
-    def arrive(self, number: int, *, known: bool) -> None:
-        """Somebody at both providers; a customer here if `known`."""
+    def arrive(self, most: int, *, strangers: float) -> None:
+        """One to `most` somebodies at both providers; a share of them are strangers here, the others customers."""
         due, alpaca = self._world.due, self._world.alpaca
-        account = due.add_account(name=f"cus_{number}")
-        recipient = due.add_recipient(account.id, firm=True)
-        person = Person(f"cus_{number}", due.add_virtual_account(account.id, recipient.id).id, alpaca.add_account())
-        self.strangers.append(person)
-        if known:
-            self._link(person)
+        for number in range(self._draw.randint(1, most)):
+            account = due.add_account(name=f"cus_{number}")
+            recipient = due.add_recipient(account.id, firm=True)
+            person = Person(f"cus_{number}", due.add_virtual_account(account.id, recipient.id).id, alpaca.add_account())
+            self.strangers.append(person)
+            if self._draw.random() >= strangers:
+                self._link(person)
 
     def act(self, name: str) -> None:
         """One of them does that; what cannot be done just now is refused, and nothing happens."""
@@ -88,11 +89,14 @@ class People:
             if self._draw.random() < share:
                 self._link(person)
 
-    def replay(self, share: float) -> None:
-        """A share of the dead letters that are open."""
+    def replay(self, share: float) -> bool:
+        """A share of the dead letters that are open; whether there were any."""
         letters = [letter for letter in self._letters() if self._draw.random() < share]
+        if not letters:
+            return False
         for result in dead_letters.replay_letters(self._desk, letters):
             self._tell(f"replay of {result.letter.error} of {result.letter.state}: {result.answer}")
+        return True
 
     # At our desk -----------------------------------------------------------------------------------------------------
 

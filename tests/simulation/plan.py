@@ -49,19 +49,21 @@ ACTS: Final = (  # of `tests.simulation.people.People`; what is named twice is d
 class Plan:
     """How rough a history is. Probabilities; `crash` and the rest are per boundary crossed.
 
-    A round takes one of `times` and Due one of `steps` from status to status, in seconds.
+    A round takes one of `times`, or as long as nothing happens (a share of `leaps`), and Due one of `steps` from status
+    to status, in seconds.
     A process that pauses stands still for at most `stall` rounds of the others, `deepest` of them at once; crashes and
     pauses strike at the boundaries named in `only`, or at all.
     `faults`: how many kinds of `menu` are drawn, each striking with probability `fault`. `people`: how often somebody
     at our desk or at a provider does one of `acts` in a round. `strangers`: the share of deposits on an account that
     no customer has. `mended`: how often what is broken is mended at the end; the rest stays parked with its reason.
-    `polls`: whether the clock has any.
+    `polls`: how often the clock has any from the beginning; at the end it always has.
     """
 
-    deposits: int = 3
+    deposits: tuple[int, ...] = (1, 1, 1, 2, 2, 3)
     steps: tuple[float, ...] = (0.5, 5.0, 30.0)
-    rounds: int = 40
+    rounds: tuple[int, ...] = (10, 15, 15, 20, 30)
     times: tuple[float, ...] = (0.2, 1.0, 3.0, 8.0, 20.0, 75.0)
+    leaps: float = 0.5
     fault: float = 0.15
     faults: int = 4
     menu: tuple[Fault, ...] = FAULTS
@@ -78,10 +80,22 @@ class Plan:
     acts: tuple[str, ...] = ACTS
     strangers: float = 0.2
     mended: float = 0.8
-    polls: bool = True
+    polls: float = 0.25
 
 
-_PLAIN = Plan(deposits=2, rounds=20, faults=0, paths=((QUICK, 1),), crash=0, cut_off=0, pause=0, people=0, strangers=0)
+_PLAIN = Plan(
+    deposits=(2,),
+    rounds=(20,),
+    leaps=0,
+    polls=1,
+    faults=0,
+    paths=((QUICK, 1),),
+    crash=0,
+    cut_off=0,
+    pause=0,
+    people=0,
+    strangers=0,
+)
 
 
 def _plain(**changed: Any) -> Plan:
@@ -95,12 +109,12 @@ PLANS: Final = {
     "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
     "duplicate": _plain(people=0.5, acts=("replay_event",)),
     "late_wake": _plain(
-        deposits=4,
+        deposits=(4,),
         paths=((ARRIVES, 1),),
         strangers=1.0,
         mended=0,
-        polls=False,
-        rounds=50,
+        polls=0,
+        rounds=(50,),
         steps=(1.0, 2.0),
         times=(0.2, 0.5, 1.0),
         pause=0.5,
@@ -109,9 +123,9 @@ PLANS: Final = {
         only=("due GET answered",),
         hear=1.0,
     ),
-    "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=False),
+    "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=0),
     "lost_reply": _plain(faults=1, fault=0.5, menu=(("reply_lost", "alpaca", {}),)),
     "late_record": _plain(
-        steps=(0.5,), polls=False, rounds=15, pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0
+        steps=(0.5,), polls=0, rounds=(15,), pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0
     ),
 }

@@ -7,13 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy
 from sqlalchemy import text
 
 from db import intentions, ledger, lost_claims, recording
 from funding import calls
 from funding.intentions import plan
 from tests.simulation.play import play
+from tests.simulation.stage import Stage
 
 
 def alter(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: str, new: str) -> None:
@@ -74,7 +74,7 @@ def late_record(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (crash, (0, 1, 2), "made twice"),
         (duplicate, (0, 1), "our clearing account says"),
-        (late_wake, (1, 3), "our clearing account says"),
+        (late_wake, (13, 27), "our clearing account says"),
         (lost_claim, (0, 1, 3), "neither finished nor parked"),
         (lost_reply, (0, 1, 3), "made twice"),
         (late_record, (1, 2, 4), "made twice"),
@@ -82,13 +82,13 @@ def late_record(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=lambda value: value.__name__ if callable(value) else "seeds",
 )
 def test_it_is_found_without_its_guard_and_harmless_with_it(
-    kept: sqlalchemy.Engine,
+    stage: Stage,
     monkeypatch: pytest.MonkeyPatch,
     take_away: Callable[[pytest.MonkeyPatch], None],
     seeds: tuple[int, ...],
     finding: str,
 ) -> None:
     plan_of_it = take_away.__name__
-    assert [told for seed in seeds if (told := play(kept, seed, plan_of_it))] == []
+    assert [told for seed in seeds if (told := play(stage, seed, plan_of_it))] == []
     take_away(monkeypatch)
-    assert any(finding in (play(kept, seed, plan_of_it) or "") for seed in seeds), "no history ends badly"
+    assert any(finding in (play(stage, seed, plan_of_it) or "") for seed in seeds), "no history ends badly"

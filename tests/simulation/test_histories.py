@@ -1,17 +1,17 @@
 """Histories drawn from seeds. A failing one says how to play it again, its story, and what is not true at its end."""
 
 import pytest
-import sqlalchemy
 
 from tests.simulation.play import play
+from tests.simulation.stage import Stage
 
 HISTORIES = 500
-BLOCK = 20  # histories on one database
+BLOCK = 125  # histories on one database
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", range(HISTORIES // BLOCK))
-def test_every_history_ends_well(kept: sqlalchemy.Engine, block: int) -> None:
+def test_every_history_ends_well(stage: Stage, block: int) -> None:
     seeds = range(block * BLOCK, (block + 1) * BLOCK)
-    failures = [told for seed in seeds if (told := play(kept, seed))]
+    failures = [told for seed in seeds if (told := play(stage, seed))]
     assert not failures, f"{len(failures)} of {BLOCK} histories end badly; the first:\n{failures[0]}"

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from db import invariants
 from db.engine import UnitOfWork
 from sandbox.world import World
+from tests.simulation.clock import Connects
 
 # A flow parked with an unknown outcome may have its journal: it says so, and a replay finds it. An abandoned one stays
 # as it was, and a person settles the rest.
@@ -31,26 +32,20 @@ _UNEXPLAINED = text("""
 """)
 
 
-def untrue(engine: Engine, world: World) -> list[str]:
+def untrue(engine: Connects, world: World) -> list[str]:
     """Everything that is not as it must be, in words."""
     with engine.connect() as connection:
-        return [
-            *_deposits(connection, world),
-            *_effects(connection, world),
-            *_ledger(connection),
-            *_clearing(connection, world),
-            *_claims(connection),
-        ]
+        return list(_at_any_end(connection, world))
 
 
-def untrue_at_the_end(engine: Engine, world: World, begin: UnitOfWork) -> list[str]:
+def untrue_at_the_end(world: World, begin: UnitOfWork) -> list[str]:
     """The same, and what only holds once every poll has walked: journal by journal, to the firm's last cent.
 
     `begin` opens transactions at the history's own time.
     """
     with begin() as connection:
         return [
-            *untrue(engine, world),
+            *_at_any_end(connection, world),
             *(
                 f"invariant: {found.subject}: {found.ours}, {found.theirs}"
                 for found in invariants.violations(connection)
@@ -58,6 +53,14 @@ def untrue_at_the_end(engine: Engine, world: World, begin: UnitOfWork) -> list[s
             *(f"flow {row.id} is parked in {row.state} without a letter" for row in connection.execute(_UNEXPLAINED)),
             *_journals(connection, world),
         ]
+
+
+def _at_any_end(connection: Connection, world: World) -> Iterator[str]:
+    yield from _deposits(connection, world)
+    yield from _effects(connection, world)
+    yield from _ledger(connection)
+    yield from _clearing(connection, world)
+    yield from _claims(connection)
 
 
 def _deposits(connection: Connection, world: World) -> Iterator[str]:

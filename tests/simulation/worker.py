@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from requests.adapters import BaseAdapter
-from sqlalchemy import Engine
 
 from db.gates import GateRows
 from db.sealing import Sealer
@@ -22,7 +21,7 @@ from providers.registry import (
     Surroundings,
     build,
 )
-from tests.simulation.clock import Boundary, Clock, moved_unit_of_work, one_after_the_other
+from tests.simulation.clock import Boundary, Clock, Connects, moved_unit_of_work, one_after_the_other
 from tests.simulation.heard import Heard
 from workers.doors import Doors
 from workers.ingest import Ingest
@@ -49,7 +48,7 @@ class SimulatedWorker:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Connects,
         clock: Clock,
         boundary: Boundary,
         wires: Mapping[str, BaseAdapter],

@@ -17,10 +17,10 @@ class TestSimulate:
     ) -> None:
         played: list[tuple[str, int]] = []
         monkeypatch.setattr(simulate, "Databases", NumberedDatabases)
-        monkeypatch.setattr(simulate, "engine_on", FakeEngine)
+        monkeypatch.setattr(simulate, "Stage", FakeStage)
 
-        def play(engine: FakeEngine, seed: int, _plan: str) -> str | None:
-            played.append((engine.url, seed))
+        def play(stage: FakeStage, seed: int, _plan: str) -> str | None:
+            played.append((stage.url, seed))
             if seed == 1:
                 raise RuntimeError("no such row")
             return "seed 2 ends badly" if seed == 2 else None
@@ -34,11 +34,11 @@ class TestSimulate:
         assert played == [("database 1", 0), ("database 1", 1), ("database 2", 2), ("database 2", 3)]
 
 
-class FakeEngine:
+class FakeStage:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def dispose(self) -> None:
+    def close(self) -> None:
         pass
 
 

@@ -1,0 +1,105 @@
+"""Where histories are played one after the other: a database that is emptied in between, and the pretended world."""
+
+from types import TracebackType
+from typing import Final, Self
+
+from sandbox.alpaca.app import create_alpaca_app
+from sandbox.due.app import create_due_app
+from sandbox.world import World
+from tests.simulation.clock import Clock, Connects
+from tests.simulation.quick import AtHand, QuickConnection, quick_engine
+
+TABLES: Final = (
+    "customers",
+    "customer_links",
+    "worker_sessions",
+    "flows",
+    "attempts",
+    "transitions",
+    "flow_references",
+    "intentions",
+    "inbox_events",
+    "ledger_accounts",
+    "journal_entries",
+    "postings",
+    "balances",
+    "dead_letters",
+    "breaks",
+    "break_history",
+    "notifications",
+    "notification_attempts",
+    "looks",
+    "provider_gates",
+    "balance_readings",
+    "clock_leases",
+    "clock_jobs",
+    "ticks",
+    "stream_cursors",
+    "poll_marks",
+    "polled_objects",
+)
+_CLEAR: Final = "; ".join(
+    [
+        "BEGIN; SET LOCAL session_replication_role = replica",  # only so does a superuser get past append-only guards
+        *(f"DELETE FROM {table}" for table in TABLES),  # noqa: S608 - the names above; far quicker than TRUNCATE
+        "COMMIT",
+    ]
+).encode()
+TIDY_AFTER: Final = 50  # histories: the rows they deleted are in everybody's way by then
+
+
+class Stage:
+    """One database at the newest schema, one world of providers, one clock; `clear` makes all of them new."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = quick_engine(url)
+        self.connections = AtHand(self.engine)
+        self.clock = Clock()
+        self.world = World(
+            clock=lambda: self.clock.now,
+            config={
+                "due_webhook_url": "http://door.test/webhooks/due",
+                "firm_cash": "1000000",
+                "journal_queue_seconds": 2.0,
+                "journal_clearing_seconds": 3.0,
+            },
+        )
+        self.apps = {"due": create_due_app(self.world), "alpaca": create_alpaca_app(self.world)}
+        self._played = 0
+
+    def clear(self, seed: int) -> None:
+        """Take every row of a history away, and begin the world anew from this seed."""
+        empty(self.connections)
+        self._played += 1
+        if self._played % TIDY_AFTER == 0:
+            self._tidy()
+        self.clock = Clock()
+        self.world.reset(seed)
+
+    def close(self) -> None:
+        """Leave the database to whoever made it."""
+        self.connections.close()
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _tidy(self) -> None:
+        """Give the room of deleted rows back. Statistics are nobody's: every statement is planned already."""
+        with self.connections.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, QuickConnection)
+            driver.tell(f"VACUUM {', '.join(TABLES)}".encode())
+
+
+def empty(engine: Connects) -> None:
+    """Take every row of a history away, on an engine of quick connections."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, QuickConnection)
+        driver.tell(_CLEAR)
