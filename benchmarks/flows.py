@@ -20,6 +20,7 @@ from benchmarks._contestants import Contestant, Running, ours, peer, settings
 from benchmarks._load import PATIENCE_S, status_of
 from benchmarks._peers import peers_python
 from benchmarks._processes import BenchmarkFailed, Processes, cpu_s
+from benchmarks._profile import shares
 from benchmarks._result import tell
 from benchmarks._watch import Statements, Watch, make_watcher
 from benchmarks._webhooks import request, transfer_id
@@ -35,7 +36,7 @@ LOOK_EVERY_S: Final = 0.2
 LINE: Final = 140  # characters of a statement that are listed
 SELDOM: Final = 0.01  # of a deposit: what comes by the clock rather than by deposits is not listed
 SERVER: Final = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.max": "10000"}
-WORKER: Final = (sys.executable, "-P", "-m", "benchmarks._worker")
+PYTHON: Final = (sys.executable, "-P", "-m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +75,11 @@ class Arena:
         self.postgres = stack.enter_context(PostgresServer(durable=True, settings={**SERVER, **server}))
         self.valkey = stack.enter_context(ValkeyServer())
         guardian = stack.enter_context(Guardian())
-        folder = Path(gettempdir()) / f"rampkeeper-bench-{uuid4().hex}"
-        guardian.remove_at_end(folder)
-        folder.mkdir(mode=0o700)
-        self.processes = Processes(guardian, folder)
-        port = self.processes.serve("instant", [sys.executable, "-P", "-m", "benchmarks._instant"], {})
+        self.folder = Path(gettempdir()) / f"rampkeeper-bench-{uuid4().hex}"
+        guardian.remove_at_end(self.folder)
+        self.folder.mkdir(mode=0o700)
+        self.processes = Processes(guardian, self.folder)
+        port = self.processes.serve("instant", [*PYTHON, "benchmarks._instant"], {})
         self.providers = f"http://127.0.0.1:{port}"
         self._password = make_watcher(self.postgres.url)
         self._next = 0
@@ -174,16 +175,15 @@ def feed(port: int, requests: Sequence[bytes]) -> None:
                     raise BenchmarkFailed(f"the door answered {status}")
 
 
-def measure(size: Size, *, alone: bool, list_statements: bool) -> dict[str, float]:
+def measure(size: Size, *, alone: bool, list_statements: bool = False, profile: bool = False) -> dict[str, float]:
     """The figures, by name. Raises: BenchmarkFailed, EmbeddedError."""
     python = None if alone else peers_python()
     with ExitStack() as stack:
         arena = Arena(stack)
-        url, shared = (
-            arena.postgres.url,
-            settings(redis_url=arena.valkey.url, providers=arena.providers, threads=size.threads),
-        )
-        contestants = [ours(url, shared, workers=size.workers, runner=WORKER)]
+        url = arena.postgres.url
+        shared = settings(redis_url=arena.valkey.url, providers=arena.providers, threads=size.threads)
+        runner = [*PYTHON, "benchmarks._profile", str(arena.folder)] if profile else [*PYTHON, "benchmarks._worker"]
+        contestants = [ours(url, shared, workers=size.workers, runner=runner)]
         if python is not None:
             contestants += [
                 peer(name, url, shared, python=python, workers=size.workers, redis_database=number)
@@ -200,6 +200,9 @@ def measure(size: Size, *, alone: bool, list_statements: bool) -> dict[str, floa
                 if list_statements:
                     say(listed(played.counted, size.deposits))
                 rounds[one.name].append(played)
+        if profile:
+            for part, share in shares(list(arena.folder.glob("*.profile"))):
+                say(f"{share:6.1%}  {part}")
     return figures(rounds)
 
 
@@ -249,6 +252,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, default=KINDS[0], help="of which flow")
     parser.add_argument("--quick", action="store_true", help="one round of 200: a try, no figures")
     parser.add_argument("--alone", action="store_true", help="ours without its peers")
+    parser.add_argument("--profile", action="store_true", help="ours alone, slowed down: where a worker's time goes")
     parser.add_argument("--deposits", type=int, help="how many in each round")
     parser.add_argument("--statements", action="store_true", help="list the statements of a deposit too")
     given = parser.parse_args()
@@ -257,7 +261,9 @@ def main() -> None:
         size = replace(size, deposits=given.deposits)
     try:
         with ended_by_signals():
-            found = measure(size, alone=given.alone, list_statements=given.statements)
+            found = measure(
+                size, alone=given.alone or given.profile, list_statements=given.statements, profile=given.profile
+            )
     except BenchmarkFailed as failure:
         sys.exit(str(failure))
     tell("flows", found)
