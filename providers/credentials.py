@@ -3,8 +3,12 @@
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
+
+TELL_EVERY_S: Final = 60.0  # of a key's use, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,20 @@ def _fingerprint(secret: str) -> str:
 class Keyring:
     """Credentials newest first, and which of them worked last: that one is tried first."""
 
-    def __init__(self, credentials: Sequence[Credential], *, used: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        credentials: Sequence[Credential],
+        *,
+        used: Callable[[str], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         if not credentials:
             raise ValueError("at least one credential is needed")
         self._all = tuple(credentials)
         self._used = used
+        self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._told_at: dict[str, float] = {}  # by fingerprint
         self._best = self._all[0]
 
     @property
@@ -54,8 +66,15 @@ class Keyring:
         return [best, *(one for one in self._all if one is not best)]
 
     def worked(self, credential: Credential) -> None:
-        """The provider took this one: remember it, and tell whoever keeps the last use of each."""
+        """The provider took this one: remember it, and tell whoever keeps the last use of each, once a minute.
+
+        Told of each call, the fleet's calls would wait for one another at that one row.
+        """
+        name, now = credential.fingerprint, self._monotonic()
         with self._lock:
             self._best = credential
-        if self._used is not None:
-            self._used(credential.fingerprint)
+            due = now - self._told_at.get(name, float("-inf")) >= TELL_EVERY_S
+            if due:
+                self._told_at[name] = now
+        if due and self._used is not None:
+            self._used(name)

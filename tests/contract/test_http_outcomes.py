@@ -24,7 +24,7 @@ from funding.errors import (
     UnexpectedAnswer,
 )
 from providers import guards
-from providers.credentials import bearer
+from providers.credentials import Keyring, bearer
 from providers.fields import Fields
 from providers.http import CallReport, Request
 from tests.support.clients import OpenGate, a_client
@@ -194,7 +194,20 @@ class TestCredentials:
             client.call(CREATE, dict)
             client.call(CREATE, dict)
         assert [b"Bearer old" in one for one in seen] == [False, True, True]
-        assert used == [bearer("old").fingerprint] * 2
+        assert used == [bearer("old").fingerprint]
+
+    def test_are_told_of_once_a_minute_each(self) -> None:
+        """Every process tells one row of them: told of each call, the fleet would wait for itself there."""
+        now = 1000.0
+        used: list[str] = []
+        old, new = bearer("old"), bearer("new")
+        keys = Keyring([new, old], used=used.append, monotonic=lambda: now)
+        for one in (old, old, new, old):
+            keys.worked(one)
+        assert used == [old.fingerprint, new.fingerprint]
+        now += 60
+        keys.worked(old)
+        assert used == [old.fingerprint, new.fingerprint, old.fingerprint]
 
     def test_that_are_all_refused_are_our_mistake(self) -> None:
         used: list[str] = []
