@@ -55,9 +55,9 @@ class DueControl(Routes):
         return reply(self._endpoint(self.world.due.endpoints.add(**json_body())), 201)
 
     def renew_key(self, endpoint_id: str) -> Response:
-        """Sign with another key from now on; the endpoint as it is then."""
+        """Sign with another key from now on: `{number?}` of one that has been there; the endpoint as it is then."""
         endpoints = self.world.due.endpoints
-        endpoints.renew_key(endpoints.by_id[endpoint_id])
+        endpoints.renew_key(endpoints.by_id[endpoint_id], **json_body())
         return reply(self._endpoint(endpoints.by_id[endpoint_id]))
 
     def _endpoint(self, endpoint: Any) -> dict[str, Any]:

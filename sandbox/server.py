@@ -62,6 +62,7 @@ class SandboxServer:
             "due_public_key": due.endpoints.key(0).der_base64,
             "due_webhook_endpoint_id": next(iter(due.endpoints.by_id), None),
             "due_api_key": config.due_api_keys[0],
+            "due_legacy_secret": config.due_legacy_secret,
             "alpaca_key_id": config.alpaca_keys[0][0],
             "alpaca_secret": config.alpaca_keys[0][1],
             "alpaca_firm_account_id": self.world.alpaca.firm_account_id,

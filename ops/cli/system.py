@@ -169,7 +169,12 @@ def is_ready(web: str) -> bool:
 
 def _sandbox(supervisor: Supervisor, instance: Instance, seed: int, webhooks: str) -> Mapping[str, Any]:
     """Start the pretended providers at ports of their own, so that they come back where they were."""
-    config = {"firm_cash": "1000000", "due_signing_seeds": [secrets.token_hex(32)], "due_webhook_url": webhooks}
+    config = {
+        "firm_cash": "1000000",
+        "due_signing_seeds": [secrets.token_hex(32)],
+        "due_webhook_url": webhooks,
+        "due_legacy_webhook_url": f"{webhooks}/deposit",
+    }
     ports = [f"{name}={free_port()}" for name in ("--port", "--due-port", "--alpaca-port")]
     command = [*_module("sandbox"), "--seed", str(seed), *ports, "--config", json.dumps(config)]
     log = instance.folder / "logs" / "sandbox.log"
@@ -205,6 +210,7 @@ def _credentials(sandbox: Mapping[str, Any], names: list[str]) -> dict[str, str]
         "DUE_BASE_URL": sandbox["due"],
         "DUE_API_KEY": sandbox["due_api_key"],
         "DUE_WEBHOOK_PUBLIC_KEYS": sandbox["due_public_key"],
+        "DUE_LEGACY_WEBHOOK_SECRET": sandbox["due_legacy_secret"],
         "ALPACA_BASE_URL": sandbox["alpaca"],
         "ALPACA_KEY_ID": sandbox["alpaca_key_id"],
         "ALPACA_SECRET": sandbox["alpaca_secret"],

@@ -106,10 +106,13 @@ class Endpoints:
             event_id = self._world.ids.prefixed("wh_evt")
             self._post(told, event_id, "deposit", payload, body, {"X-Due-Signature": digest})
 
-    def renew_key(self, endpoint: Endpoint) -> None:
-        """Sign what is announced from now on with another key; what waits to be sent again keeps its signature."""
-        endpoint.key = self.key(self._made)
-        self._made += 1
+    def renew_key(self, endpoint: Endpoint, number: int | None = None) -> None:
+        """Sign what is announced from now on with another key; what waits to be sent again keeps its signature.
+
+        `number` names a key that has been there, from 0.
+        """
+        endpoint.key = self.key(self._made if number is None else number)
+        self._made += number is None
 
     def _post(
         self,

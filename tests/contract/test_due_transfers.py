@@ -11,14 +11,16 @@ import pytest
 from funding.errors import (
     Misconfigured,
     NotFound,
+    OutcomeUnknown,
     ProviderRejected,
     ProviderThrottled,
     ProviderUnavailable,
     UnexpectedAnswer,
 )
 from funding.facts import Changed, Fact
+from funding.flows.due_legacy import NOT_THERE_YET
 from funding.money import Money
-from funding.ports.due import TransferStatus
+from funding.ports.due import OffRampOrder, TransferStatus
 from funding.ports.listings import Finding, Listing
 from providers.credentials import bearer
 from providers.due import adapter as due
@@ -250,3 +252,62 @@ class TestOneTransfer:
 
     def test_unknown_to_due_is_no_finding(self, transfers: DueAdapter, owner: str) -> None:
         assert walk(OneTransfer(transfers, account=owner, transfer="tf_none")) == []
+
+
+class TestAConversion:
+    """What `legacy_offramp` asks for: no key, no reference, so it is found again by its account and amount."""
+
+    @pytest.fixture
+    def account(self, pretended: SandboxServer, owner: str) -> str:
+        state = pretended.world.due
+        return state.add_virtual_account(owner, state.add_recipient(owner).id).id
+
+    @pytest.fixture
+    def request_(self, transfers: DueAdapter, account: str) -> str:
+        order = OffRampOrder(virtual_account=account, amount=Money(250_500000, "USDC"), asset_out="USD")
+        return transfers.off_ramp_request(order)
+
+    def test_is_made_and_found(
+        self, transfers: DueAdapter, owner: str, account: str, request_: str, pretended: SandboxServer
+    ) -> None:
+        pretended.world.due.deposits.announce_in_seed_way(account, "250.50")
+        made = transfers.create_off_ramp(request_, account=owner)
+        pretended.world.due.deposit(pretended.world.due.add_virtual_account(owner, "rcp_other").id, "250.50")
+
+        (found,) = transfers.find_transfers(account=owner, virtual_account=account, since=SINCE)
+        assert (found.id, found.source) == (made, Money(250_500000, "USDC"))
+
+    def test_is_found_on_whichever_page_it_stands(
+        self, transfers: DueAdapter, owner: str, account: str, pretended: SandboxServer
+    ) -> None:
+        for _ in range(due.PAGE + 1):
+            pretended.world.due.deposit(account, "1.00", path=DONE)
+        found = transfers.find_transfers(account=owner, virtual_account=account, since=SINCE)
+        assert len({one.id for one in found}) == due.PAGE + 1
+
+    def test_of_money_that_is_not_there_is_refused(self, transfers: DueAdapter, owner: str, request_: str) -> None:
+        with pytest.raises(ProviderRejected) as refused:
+            transfers.create_off_ramp(request_, account=owner)
+        assert refused.value.code == NOT_THERE_YET
+
+    @pytest.mark.parametrize("fault", ["reply_lost", "server_error", "server_error_after", "reset_before"])
+    def test_without_an_answer_may_exist(
+        self, transfers: DueAdapter, owner: str, account: str, request_: str, pretended: SandboxServer, fault: str
+    ) -> None:
+        pretended.world.due.deposits.announce_in_seed_way(account, "250.50")
+        pretended.world.faults.set(fault, "due", only="POST /offramp", times=1)
+        with pytest.raises(OutcomeUnknown):
+            transfers.create_off_ramp(request_, account=owner)
+
+    def test_answered_without_an_id_may_exist(self) -> None:
+        with (
+            OddServer(always(answer("202 Accepted", b'{"status":"funds_received"}'))) as server,
+            pytest.raises(OutcomeUnknown),
+        ):
+            DueAdapter(a_client(server.url)).create_off_ramp("{}", account="acct_1")
+
+    def test_cannot_be_looked_up_where_a_transfer_of_its_account_cannot_be_read(self) -> None:
+        """Nothing there would be believed, and it would be made twice."""
+        listing = b'{"items":[{"id":"tf_1","source":{"virtualAccountId":"va_1"}}],"next":null}'
+        with OddServer(always(answer("200 OK", listing))) as server, pytest.raises(UnexpectedAnswer):
+            DueAdapter(a_client(server.url)).find_transfers(account="acct_1", virtual_account="va_1", since=SINCE)

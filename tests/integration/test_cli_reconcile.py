@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from db.breaks import open_break
+from funding.outcomes import BreakFound
 from tests.support.command_line import CommandLine
 from tests.support.compared import add_compared
 from tests.support.desk_rows import digests
+from tests.support.rows import add_event
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 HEADER = "provider,kind,id,state,time,asset,amount,asset_out,amount_out"
@@ -190,3 +193,60 @@ class TestRun:
         assert "no answer" in rampkeeper("reconcile", "runs", "--state", "failed").stdout
         assert "tf_here" in rampkeeper("reconcile", "show", listed[-1]["id"]).stdout
         assert rampkeeper.json("report", "reconciliation")
+
+
+class TestAPossibleSecondDeposit:
+    @pytest.fixture
+    def doubt(self, engine: Engine) -> str:
+        """The id of the break about an event that came again."""
+        with engine.begin() as connection:
+            event = add_event(connection, f"sha256:{'0' * 64}:2")
+            connection.execute(text("UPDATE inbox_events SET state = 'handled', due_at = NULL, handled_at = rk_now()"))
+            found = BreakFound(provider="due", type="possible_second_deposit", subject=f"event {event}")
+            return str(open_break(connection, found, found_by="ingest", event=event).id)
+
+    @staticmethod
+    def event(engine: Engine) -> tuple[str, bool]:
+        """Its state, and whether it is due."""
+        with engine.begin() as connection:
+            row = connection.execute(text("SELECT state, due_at IS NOT NULL AS due FROM inbox_events")).one()
+        return row.state, row.due
+
+    def test_that_is_another_has_its_event_handled_once_more(
+        self, engine: Engine, rampkeeper: CommandLine, doubt: str
+    ) -> None:
+        rampkeeper("reconcile", "resolve", doubt, "--as", "another", "--yes", "--by", "ana")
+        assert self.event(engine) == ("received", True)
+
+        again = rampkeeper("reconcile", "resolve", doubt, "--as", "resend", "--yes", expect=1)
+        assert "closed already" in again.stderr
+        assert self.event(engine) == ("received", True)
+        shown = rampkeeper.json("reconcile", "show", doubt)
+        assert [(line["what"], line["by_whom"]) for line in shown["history"]][-2:] == [
+            ("resolved", "ana"),
+            ("another", "ana"),
+        ]
+        assert [line["action"] for line in rampkeeper.json("audit", "list")] == ["break.second_deposit"]
+
+    def test_that_is_a_resend_has_its_event_ignored(self, engine: Engine, rampkeeper: CommandLine, doubt: str) -> None:
+        rampkeeper("reconcile", "resolve", doubt, "--as", "resend", "--yes")
+        assert self.event(engine) == ("ignored", False)
+
+    def test_is_not_closed_without_an_answer(self, engine: Engine, rampkeeper: CommandLine, doubt: str) -> None:
+        told = rampkeeper("reconcile", "resolve", doubt, "--note", "settled", "--yes", expect=1).stderr
+        assert "--as another" in told
+        rampkeeper("reconcile", "resolve", doubt, "--yes", expect=2)
+        assert self.event(engine) == ("handled", False)
+
+    def test_whose_bytes_are_gone_must_be_sent_again(self, engine: Engine, rampkeeper: CommandLine, doubt: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE inbox_events SET body = NULL"))
+        assert "send it again" in rampkeeper("reconcile", "resolve", doubt, "--as", "another", "--yes", expect=1).stderr
+        assert rampkeeper.json("reconcile", "show", doubt)["status"] == "open"
+
+    def test_is_the_only_break_that_is_answered_so(self, rampkeeper: CommandLine, found: dict[str, str]) -> None:
+        one = found["missing_here"]
+        assert (
+            "possible_second_deposit only"
+            in rampkeeper("reconcile", "resolve", one, "--as", "resend", "--yes", expect=1).stderr
+        )

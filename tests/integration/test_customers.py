@@ -93,6 +93,7 @@ class TestImport:
             + "cy,1,alpaca,brokerage_account,not-a-uuid,\n"
             + "cy,1,due,virtual_account,va_7,{not json}\n"
             + 'cy,1,due,virtual_account,va_8,"{""mode"":""both""}"\n'
+            + 'cy,1,due,virtual_account,va_6,"{""mode"":""legacy_offramp""}"\n'
             + "cy,1,due\n"
             + "ana,7,due,account,acct_9,\n"
             + "cy,1,due,account,acct_2,\n"
@@ -101,16 +102,17 @@ class TestImport:
         result = rampkeeper("customers", "import", write(bad), "--yes", expect=1)
 
         lines = result.stderr.splitlines()
-        assert lines[0] == "Error: 10 bad lines; nothing was imported"
-        assert [line.split(":")[0] for line in lines[1:]] == [f"line {n}" for n in range(5, 15)]
+        assert lines[0] == "Error: 11 bad lines; nothing was imported"
+        assert [line.split(":")[0] for line in lines[1:]] == [f"line {n}" for n in range(5, 16)]
         assert "customer is empty" in lines[1]
         assert "level must be a whole number" in lines[2]
         assert "provider must be one of" in lines[3]
         assert "UUID" in lines[5]
         assert "mode must be one of" in lines[7]
-        assert "has 3 fields instead of 6" in lines[8]
-        assert "an earlier line says 2" in lines[9]
-        assert "line 4" in lines[10]
+        assert "account must say whose it is" in lines[8]
+        assert "has 3 fields instead of 6" in lines[9]
+        assert "an earlier line says 2" in lines[10]
+        assert "line 4" in lines[11]
         with engine.begin() as connection:
             assert digests(connection) == before
 
