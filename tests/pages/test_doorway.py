@@ -154,6 +154,13 @@ class TestGuessing:
         assert stranger.try_in().status_code == 429, "even the right one: it is the same to a guesser"
         assert stranger.try_in("nobody", "wrong password").status_code == 401, "another name is another count"
 
+    def test_is_forgiven_to_who_knew_it_in_the_end(self, engine: Engine) -> None:
+        """Somebody who signs in ten times a day never meets a limit."""
+        with visiting(engine) as visitor:
+            for _ in range(TRIES.amount * 2):
+                visitor.sign_in()
+                visitor.client.delete_cookie(sessions.COOKIE, path="/ops")
+
     def test_of_names_is_counted_together(self, stranger: Visitor) -> None:
         found = [stranger.try_in(f"name{number}", "wrong password").status_code for number in range(TRIES.amount + 1)]
 

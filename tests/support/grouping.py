@@ -10,6 +10,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 
 TOGETHER: Final = (
     "tests/crash/",  # one running system
+    "tests/pages/desk/",  # one day at the desk, and a browser
     "tests/integration/test_bin_setup.py",  # one checkout with its virtual environment
 )
 

@@ -89,6 +89,7 @@ class Doorway:
         if user is None:
             log.warning("ops.sign_in_refused", known=name in self._users)
             return self._again("This name and password do not fit together.", name, 401)
+        self._limiter.clear(TRIES, *self._counted(name))
         sessions.sign_in(user)
         log.info("ops.signed_in", user=user.name)
         return redirect(_wanted(), 303)
@@ -100,9 +101,11 @@ class Doorway:
 
     def _may_try(self, name: str) -> bool:
         """Counted before the password is looked at, so that tries made side by side count too."""
-        address = request.remote_addr or "unknown"
-        known = name if name in self._users else "?"
-        return self._limiter.hit(TRIES, address, known) and self._limiter.hit(TRIES_IN_ALL, "all")
+        return self._limiter.hit(TRIES, *self._counted(name)) and self._limiter.hit(TRIES_IN_ALL, "all")
+
+    def _counted(self, name: str) -> tuple[str, str]:
+        """Under what tries are counted: whence, and for whom; names that nobody has are one."""
+        return request.remote_addr or "unknown", name if name in self._users else "?"
 
     def _known(self, name: str, password: str) -> OpsUser | None:
         """The user of that name and password. A name that nobody has takes as long as a wrong password."""

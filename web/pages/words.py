@@ -35,8 +35,8 @@ def _clean(value: Any) -> Any:
 
 
 def _seconds(length: float) -> str:
-    """A length in seconds, to its two largest units; fractions only of the shortest."""
-    return f"{length:.1f}s" if length < 10 else length_text(timedelta(seconds=length))  # noqa: PLR2004 -- two digits
+    """A length in seconds: milliseconds when it is less than one, else its two largest units."""
+    return f"{length * 1000:.0f} ms" if length < 1 else length_text(timedelta(seconds=length))
 
 
 def _moment(moment: datetime | None, now: datetime) -> Markup:
