@@ -1,4 +1,7 @@
-"""What bin/test runs: the static checks side by side, then the tests; arguments go to pytest."""
+"""What bin/test runs: the static checks side by side, then the tests; arguments go to pytest.
+
+With `--coverage`, only what is measured: see `[tool.coverage]` in pyproject.toml.
+"""
 
 import os
 import subprocess
@@ -18,6 +21,8 @@ STATIC_CHECKS = {
     "types": ["mypy", "--no-color-output"],
     "imports": ["lint-imports", "--no-cache", "--no-logo"],
 }
+MEASURED = [f"tests/{place}" for place in ("unit", "contract", "integration", "flows", "fuzz")]
+COVERAGE = ["--cov", "--cov-config=pyproject.toml", "--cov-report=term-missing", *MEASURED]
 LIMIT = timedelta(minutes=10)
 WORKERS = min(max(os.cpu_count() or 2, 2), 6)
 
@@ -43,6 +48,8 @@ def static_checks() -> list[str]:
 
 def tests(arguments: list[str]) -> int:
     """Run pytest where we are, so that Ctrl-C and a debugger reach it; its exit code."""
+    if "--coverage" in arguments:
+        arguments = [*COVERAGE, *(each for each in arguments if each != "--coverage")]
     chosen = any(each.startswith(("-n", "--numprocesses", "--pdb", "--dist")) for each in arguments)
     parallel = [] if chosen else ["-n", str(WORKERS), "--dist", "loadgroup"]
     command = [sys.executable, "-m", "pytest", *parallel, *arguments]
