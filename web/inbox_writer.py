@@ -6,6 +6,7 @@ that it was not, within `patience`. Nothing is promised before the commit, so no
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Final
@@ -95,20 +96,26 @@ class InboxWriter:
         self._metrics = metrics
         self._patience_s = patience.total_seconds()
         self._changed = threading.Condition()
-        self._queue: list[_Waiting] = []
+        self._queue: deque[_Waiting] = deque()  # its two ends are safe to use without a lock
+        self._idle = False  # the thread waits, or will look at the queue once more before it does
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._keys_noted: dict[tuple[str, str], float] = {}
 
     def write(self, arrival: Arrival) -> Stored:
-        """Wait until the arrival is committed. Raises: CannotStore."""
+        """Wait until the arrival is committed. Raises: CannotStore.
+
+        Takes a lock only to wake the thread: one that all requests take in turn would cost more than what it guards.
+        """
+        if self._stopping:
+            raise CannotStore("the process is stopping")
         waiting = _Waiting(arrival)
-        with self._changed:
-            if self._stopping:
-                raise CannotStore("the process is stopping")
-            self._queue.append(waiting)
-            self._run_thread()
-            if len(self._queue) == 1:  # the thread waits for the first only
+        self._queue.append(waiting)
+        thread = self._thread
+        if self._idle or thread is None or not thread.is_alive():
+            with self._changed:
+                self._idle = False  # it is on its way, the next need not call it
+                self._run_thread()
                 self._changed.notify()
         if not waiting.wait(self._patience_s):
             waiting.given_up = True
@@ -147,11 +154,15 @@ class InboxWriter:
 
     def _next_batch(self) -> list[_Waiting]:
         """All that gathered since the last batch, up to the most; empty when stopping and drained."""
-        with self._changed:
-            while not self._queue and not self._stopping:
-                self._changed.wait()
-            batch, self._queue = self._queue[:MOST_ROWS], self._queue[MOST_ROWS:]
-            return batch
+        if not self._queue:
+            with self._changed:
+                while True:
+                    self._idle = True  # before the look: who adds after it sees this and notifies
+                    if self._queue or self._stopping:
+                        break
+                    self._changed.wait()
+                self._idle = False
+        return [self._queue.popleft() for _ in range(min(len(self._queue), MOST_ROWS))]
 
     def _commit(self, batch: list[_Waiting]) -> None:
         if not batch:

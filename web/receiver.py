@@ -78,6 +78,11 @@ class Receiver:
         self._routes = routes
         self._writer = writer
         self._metrics = metrics
+        self._counters = {
+            (provider, duplicate): metrics.events.labels(provider, result)
+            for provider in {receiving.provider for receiving in routes.values()}
+            for duplicate, result in ((False, "accepted"), (True, "duplicate"))
+        }
         self._limiter = limiter
         self._limit = limit
         self._bodies = bodies or BodyReader()
@@ -116,7 +121,7 @@ class Receiver:
     def _receive(self, receiving: Receiving, environ: WSGIEnvironment) -> bytes:
         """Check and store one request; what to answer it. Raises: _Refused, CannotStore."""
         stored = self._writer.write(self._check(receiving, environ))
-        self._metrics.events.labels(receiving.provider, "duplicate" if stored.duplicate else "accepted").inc()
+        self._counters[receiving.provider, stored.duplicate].inc()
         return _ANSWERS[stored.duplicate]
 
     def _refuse(self, provider: str, problem: problems.Problem, reason: str | None = None) -> Response:
