@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 
+from db.direct import run
 from funding.flow import Step
 from funding.money import Money
 from funding.snapshot import Intention, Link, Reference, Snapshot
@@ -52,7 +53,10 @@ _CLAIM = text("""
       SELECT :attempt, c.id, :step, c.visit, c.tries + 1, c.fence, :session
         FROM claimed c JOIN was ON was.id = c.id WHERE was.snoozed_attempt_id IS NULL
     )
-    SELECT c.*, rk_now() AS now, CASE WHEN :quick THEN set_config('synchronous_commit', 'off', true) END,
+    SELECT c.id, c.kind, c.state, c.status, c.customer_id, c.asset, c.amount, c.asset_out, c.amount_out, c.data,
+           c.hints, c.visit, c.tries, c.snoozes, c.created_at, c.moved_at, c.watch_until, c.look_first, c.fence,
+           c.wakes, c.parked_at IS NOT NULL AS parked, rk_now() AS now,
+           CASE WHEN :quick THEN set_config('synchronous_commit', 'off', true) END,
            (SELECT json_agg(json_build_array(r.provider, r.kind, r.external_id) ORDER BY r.number)
               FROM flow_references r WHERE r.flow_id = c.id) AS refs,
            (SELECT json_agg(json_build_array(l.provider, l.kind, l.external_id, l.attributes) ORDER BY l.created_at)
@@ -84,63 +88,60 @@ def claim(
     One statement by primary key, locking that row. With `quick` the commit does not wait for the disk: nothing is
     created before an intention is written, and that commit waits for this one too.
     """
-    row = (
-        connection.execute(
-            _CLAIM,
-            {
-                "flow": flow,
-                "kind": step.flow,
-                "states": [str(state) for state in step.on],
-                "step": step.name,
-                "attempt": attempt,
-                "session": session,
-                "hard_limit": hard_limit,
-                "quick": quick,
-            },
-        )
-        .mappings()
-        .first()
-    )
+    row = run(
+        connection,
+        _CLAIM,
+        {
+            "flow": flow,
+            "kind": step.flow,
+            "states": [str(state) for state in step.on],
+            "step": step.name,
+            "attempt": attempt,
+            "session": session,
+            "hard_limit": hard_limit,
+            "quick": quick,
+        },
+    ).fetchone()
     if row is None:
         return None
     return Claim(
         flow=_snapshot(row),
         attempt=attempt,
         session=session,
-        fence=row["fence"],
-        wakes=row["wakes"],
-        has_letter=row["has_letter"],
-        has_breaks=row["has_breaks"],
+        fence=row.fence,
+        wakes=row.wakes,
+        has_letter=row.has_letter,
+        has_breaks=row.has_breaks,
     )
 
 
-def _snapshot(row: RowMapping) -> Snapshot:
+def _snapshot(row: Any) -> Snapshot:
     return Snapshot(
-        id=row["id"],
-        kind=row["kind"],
-        state=row["state"],
-        status=row["status"],
-        customer=row["customer_id"],
-        amount=_money(row["amount"], row["asset"]),
-        amount_out=_money(row["amount_out"], row["asset_out"]),
-        data=row["data"],
-        hints=row["hints"],
-        visit=row["visit"],
-        tries=row["tries"],
-        snoozes=row["snoozes"],
-        created_at=row["created_at"],
-        moved_at=row["moved_at"],
-        watch_until=row["watch_until"],
-        now=row["now"],
-        parked=row["parked_at"] is not None,
-        look_first=row["look_first"],
-        references=tuple(Reference(*reference) for reference in row["refs"] or ()),
-        links=tuple(Link(*link) for link in row["links"] or ()),
-        intentions=tuple(intention_of(kept) for kept in row["intentions"] or ()),
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        status=row.status,
+        customer=row.customer_id,
+        amount=_money(row.amount, row.asset),
+        amount_out=_money(row.amount_out, row.asset_out),
+        data=row.data,
+        hints=row.hints,
+        visit=row.visit,
+        tries=row.tries,
+        snoozes=row.snoozes,
+        created_at=row.created_at,
+        moved_at=row.moved_at,
+        watch_until=row.watch_until,
+        now=row.now,
+        parked=row.parked,
+        look_first=row.look_first,
+        references=tuple(Reference(*reference) for reference in row.refs or ()),
+        links=tuple(Link(*link) for link in row.links or ()),
+        intentions=tuple(intention_of(kept) for kept in row.intentions or ()),
     )
 
 
-def intention_of(row: Mapping[str, Any] | RowMapping) -> Intention:
+def intention_of(row: Mapping[str, Any]) -> Intention:
     """An intention out of its row, or out of the row's JSON."""
     return Intention(
         key=UUID(str(row["key"])),

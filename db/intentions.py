@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
+from db.direct import run
 from db.engine import UnitOfWork
 from db.flows import Claim, intention_of
 from funding.errors import StaleClaim
@@ -72,13 +73,13 @@ class ClaimedIntentions:
     def _act(self, statement: TextClause, **values: object) -> Intention:
         held = {"fence": self._claim.fence, "attempt": self._claim.attempt}
         with self._begin() as connection:
-            row = connection.execute(statement, {**values, **held}).mappings().first()
+            row = run(connection, statement, {**values, **held}).fetchone()
         if row is None:
             raise StaleClaim("the claim was freed before the call was sent")
-        return intention_of(row)
+        return intention_of(row._asdict())
 
 
 def note_results(connection: Connection, results: Sequence[tuple[UUID, str]]) -> None:
     """Write what became of sent intentions; part of the record, which holds the flow's lock."""
-    if results:
-        connection.execute(_RESULT, [{"key": key, "outcome": outcome} for key, outcome in results])
+    for key, outcome in results:
+        run(connection, _RESULT, {"key": key, "outcome": outcome})

@@ -1,18 +1,48 @@
 """The ledger: entries written once, balances kept beside them. Tables `ledger_accounts` to `balances`."""
 
-from collections import defaultdict
+import json
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from funding.ledger.entries import HOUSE, PENDING, Entry, LedgerAccount
+from db.direct import run
+from funding.ledger.entries import HOUSE, Entry, LedgerAccount
 
-_KNOWN = text("""
-    SELECT a.id, a.owner, a.name, a.asset FROM ledger_accounts a
-      JOIN unnest(CAST(:owners AS text[]), CAST(:names AS text[]), CAST(:assets AS text[])) AS w(owner, name, asset)
-     USING (owner, name, asset)
+# Entries and their postings in one statement. Accounts are looked up one by one, so that the plan keeps to their index
+# however little the planner knows of the table; when one is not there yet nothing is written, and `complete` says so.
+_ADD = text("""
+    WITH line AS MATERIALIZED (
+      SELECT l.*, (SELECT a.id FROM ledger_accounts a WHERE a.owner = l.owner AND a.name = l.name AND a.asset = l.asset)
+                    AS account_id
+        FROM jsonb_to_recordset(CAST(:lines AS jsonb))
+             AS l(n int, entry int, owner text, name text, layer text, asset text, amount numeric)
+    ), complete AS MATERIALIZED (
+      SELECT NOT EXISTS (SELECT FROM line WHERE account_id IS NULL) AS yes
+    ), entry AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(CAST(:entries AS jsonb))
+             AS e(n int, cause text, purpose text, effective_at timestamptz, reverses_cause text, reverses_purpose text)
+    ), added AS (
+      INSERT INTO journal_entries (flow_id, cause, purpose, effective_at, reverses_id)
+      SELECT :flow, e.cause, e.purpose, e.effective_at,
+             (SELECT j.id FROM journal_entries j
+               WHERE j.flow_id = :flow AND j.cause = e.reverses_cause AND j.purpose = e.reverses_purpose)
+        FROM entry e, complete WHERE complete.yes ORDER BY e.n
+      ON CONFLICT (flow_id, cause, purpose) DO NOTHING
+      RETURNING id, cause, purpose
+    ), posted AS (
+      INSERT INTO postings (entry_id, account_id, layer, asset, amount)
+      SELECT added.id, line.account_id, line.layer, line.asset, line.amount
+        FROM added JOIN entry USING (cause, purpose) JOIN line ON line.entry = entry.n
+       ORDER BY entry.n, line.n
+      RETURNING account_id, layer, amount
+    ), moved AS (
+      SELECT account_id, -coalesce(sum(amount) FILTER (WHERE layer = 'posted'), 0) AS posted,
+             coalesce(sum(amount) FILTER (WHERE layer = 'pending'), 0) AS pending
+        FROM posted WHERE account_id IN (SELECT account_id FROM line WHERE owner <> 'house') GROUP BY account_id
+    )
+    SELECT complete.yes AS complete, (SELECT count(*) FROM added) AS added, m.account_id, m.posted, m.pending
+      FROM complete LEFT JOIN moved m ON m.posted <> 0 OR m.pending <> 0 ORDER BY m.account_id
 """)
 _ADD_ACCOUNT = text("""
     INSERT INTO ledger_accounts (owner, name, kind, asset, customer_id)
@@ -23,28 +53,8 @@ _ADD_ACCOUNT = text("""
 _ADD_BALANCE = text("""
     INSERT INTO balances (account_id, may_go_below_zero) VALUES (:account, :below) ON CONFLICT DO NOTHING
 """)
-_ADD_ENTRY = text("""
-    INSERT INTO journal_entries (flow_id, cause, purpose, effective_at, reverses_id)
-    VALUES (:flow, :cause, :purpose, :effective_at,
-            (SELECT id FROM journal_entries
-              WHERE flow_id IS NOT DISTINCT FROM CAST(:flow AS uuid) AND cause = :reverses_cause
-                AND purpose = :reverses_purpose))
-    ON CONFLICT (flow_id, cause, purpose) DO NOTHING
-    RETURNING id
-""")
-_ADD_POSTINGS = text("""
-    INSERT INTO postings (entry_id, account_id, layer, asset, amount)
-    SELECT * FROM unnest(CAST(:entries AS bigint[]), CAST(:accounts AS bigint[]), CAST(:layers AS text[]),
-                         CAST(:assets AS text[]), CAST(:amounts AS numeric[]))
-""")
-_LOCK_BALANCES = text(
-    "SELECT account_id FROM balances WHERE account_id = ANY(:accounts) ORDER BY account_id FOR UPDATE"
-)
 _MOVE_BALANCE = text("""
-    UPDATE balances b SET posted = b.posted + m.posted, pending = b.pending + m.pending
-      FROM unnest(CAST(:accounts AS bigint[]), CAST(:posted AS numeric[]), CAST(:pending AS numeric[]))
-           AS m(account_id, posted, pending)
-     WHERE b.account_id = m.account_id
+    UPDATE balances SET posted = posted + :posted, pending = pending + :pending WHERE account_id = :account
 """)
 
 
@@ -52,71 +62,71 @@ def post(connection: Connection, flow: UUID | None, entries: Sequence[Entry]) ->
     """Write entries of a flow (None: outside any), each once; how many were new.
 
     An entry already there by its cause and purpose is left as it is, with its balances. Locks the customers'
-    balance rows in account order; house accounts have none. The database refuses what does not balance and a
-    balance below zero where the account forbids it.
+    balance rows that change, in account order; house accounts have none. The database refuses what does not balance
+    and a balance below zero where the account forbids it. Served by the unique indexes of accounts and entries.
     """
     if not entries:
         return 0
-    accounts = _accounts(connection, entries)
-    added: list[tuple[int, Entry]] = []
+    first: dict[tuple[str, str], Entry] = {}
     for entry in entries:
-        number = _add_entry(connection, flow, entry, entry.effective_at)
-        if number is not None:
-            added.append((number, entry))
-    if not added:
-        return 0
-    lines = [(number, posting) for number, entry in added for posting in entry.postings]
-    connection.execute(
-        _ADD_POSTINGS,
-        {
-            "entries": [number for number, _ in lines],
-            "accounts": [accounts[posting.account] for _, posting in lines],
-            "layers": [posting.layer for _, posting in lines],
-            "assets": [posting.account.asset for _, posting in lines],
-            "amounts": [posting.minor for _, posting in lines],
-        },
+        first.setdefault((entry.cause, entry.purpose), entry)
+    once = list(first.values())
+    values = {"flow": flow, "entries": _told(once), "lines": _lines(once)}
+    rows = run(connection, _ADD, values).fetchall()
+    if not rows[0].complete:
+        _add_accounts(connection, once)
+        rows = run(connection, _ADD, values).fetchall()
+    # Customers' accounts are what we owe: a credit raises `posted`; a pending debit is a hold.
+    for row in rows:
+        if row.account_id is not None:
+            moved = {"account": row.account_id, "posted": row.posted, "pending": row.pending}
+            run(connection, _MOVE_BALANCE, moved)
+    added: int = rows[0].added
+    return added
+
+
+def _told(entries: Sequence[Entry]) -> str:
+    return json.dumps(
+        [
+            {
+                "n": n,
+                "cause": entry.cause,
+                "purpose": entry.purpose,
+                "effective_at": entry.effective_at and entry.effective_at.isoformat(),
+                "reverses_cause": entry.reverses and entry.reverses[0],
+                "reverses_purpose": entry.reverses and entry.reverses[1],
+            }
+            for n, entry in enumerate(entries)
+        ]
     )
-    _move_balances(connection, accounts, [entry for _, entry in added])
-    return len(added)
 
 
-def _add_entry(connection: Connection, flow: UUID | None, entry: Entry, effective_at: datetime | None) -> int | None:
-    reverses = entry.reverses or (None, None)
-    number: int | None = connection.execute(
-        _ADD_ENTRY,
-        {
-            "flow": flow,
-            "cause": entry.cause,
-            "purpose": entry.purpose,
-            "effective_at": effective_at,
-            "reverses_cause": reverses[0],
-            "reverses_purpose": reverses[1],
-        },
-    ).scalar()
-    return number
-
-
-def _accounts(connection: Connection, entries: Sequence[Entry]) -> dict[LedgerAccount, int]:
-    wanted = sorted(
-        {posting.account for entry in entries for posting in entry.postings}, key=lambda a: (a.owner, a.name, a.asset)
+def _lines(entries: Sequence[Entry]) -> str:
+    return json.dumps(
+        [
+            {
+                "n": n,
+                "entry": number,
+                "owner": posting.account.owner,
+                "name": posting.account.name,
+                "layer": posting.layer,
+                "asset": posting.account.asset,
+                "amount": posting.minor,
+            }
+            for number, entry in enumerate(entries)
+            for n, posting in enumerate(entry.postings)
+        ]
     )
-    rows = connection.execute(
-        _KNOWN,
-        {
-            "owners": [a.owner for a in wanted],
-            "names": [a.name for a in wanted],
-            "assets": [a.asset for a in wanted],
-        },
-    )
-    numbers = {(row.owner, row.name, row.asset): row.id for row in rows}
-    found: dict[LedgerAccount, int] = {}
-    for account in wanted:
-        number = numbers.get((account.owner, account.name, account.asset))
-        found[account] = _add_account(connection, account) if number is None else number
-    return found
 
 
-def _add_account(connection: Connection, account: LedgerAccount) -> int:
+def _add_accounts(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Open the accounts that are not there yet, and the balances of customers' ones; in order, as others do."""
+    wanted = {posting.account for entry in entries for posting in entry.postings}
+    for account in sorted(wanted, key=lambda a: (a.owner, a.name, a.asset)):
+        _add_account(connection, account)
+
+
+def _add_account(connection: Connection, account: LedgerAccount) -> None:
     number: int = connection.execute(
         _ADD_ACCOUNT,
         {
@@ -129,26 +139,3 @@ def _add_account(connection: Connection, account: LedgerAccount) -> int:
     ).scalar_one()
     if account.owner != HOUSE:
         connection.execute(_ADD_BALANCE, {"account": number, "below": account.may_go_below_zero})
-    return number
-
-
-def _move_balances(connection: Connection, accounts: dict[LedgerAccount, int], entries: Sequence[Entry]) -> None:
-    """Customers' accounts are what we owe: a credit raises `posted`; a pending debit is a hold."""
-    posted: defaultdict[int, int] = defaultdict(int)
-    pending: defaultdict[int, int] = defaultdict(int)
-    for entry in entries:
-        for posting in entry.postings:
-            if posting.account.owner == HOUSE:
-                continue
-            if posting.layer == PENDING:
-                pending[accounts[posting.account]] += posting.minor
-            else:
-                posted[accounts[posting.account]] -= posting.minor
-    moved = sorted(posted.keys() | pending.keys())
-    if not moved:
-        return
-    connection.execute(_LOCK_BALANCES, {"accounts": moved})
-    connection.execute(
-        _MOVE_BALANCE,
-        {"accounts": moved, "posted": [posted[a] for a in moved], "pending": [pending[a] for a in moved]},
-    )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from db.direct import run
 from db.flows import Claim
 from funding.money import Money
 from funding.outcomes import BalanceReading
@@ -16,14 +17,29 @@ from funding.snapshot import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended. `provider` is whom its step speaks to."""
+
+    outcome: str
+    provider: str | None
+    error: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """How a flow stands after a step. `wait` None: nothing is due until something wakes it."""
+    """How a flow stands after a step. `wait` None: nothing is due until something wakes it.
+
+    `path`: the states passed (from, to, when the provider says), for `reason`.
+    """
 
     state: str
     status: str
     provider: str | None
     wait: timedelta | None
-    visits: int = 0
+    path: Sequence[tuple[str, str, datetime | None]] = ()
+    reason: str | None = None
     tries: int = 0
     snoozes: int = 0
     reuse_attempt: bool = False
@@ -45,37 +61,54 @@ class Standing:
     due_now: bool
 
 
+# One statement, for what every record writes: a statement costs more than the rows it writes.
 _CHANGE = text("""
-    UPDATE flows
-       SET state = :state, status = :status, provider = :provider, data = data || CAST(:data AS jsonb),
-           amount = coalesce(:amount, amount), asset = coalesce(:asset, asset),
-           amount_out = coalesce(:amount_out, amount_out), asset_out = coalesce(:asset_out, asset_out),
-           visit = visit + :visits, tries = :tries, snoozes = CASE WHEN wakes <> :wakes THEN 0 ELSE :snoozes END,
-           snooze_reason = :snooze_reason,
-           snoozed_attempt_id = :snoozed, attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
-           announced_at = NULL, moved_at = CASE WHEN :visits > 0 THEN rk_now() ELSE moved_at END,
-           closed_at = CASE WHEN :status <> 'open' THEN coalesce(closed_at, rk_now()) END,
-           watch_until = coalesce(watch_until, rk_now() + :watch),
-           parked_reason = CASE WHEN :stays_parked THEN parked_reason ELSE :parked_reason END,
-           parked_at = CASE WHEN :stays_parked OR :parked THEN coalesce(parked_at, rk_now()) END,
-           due_at = CASE WHEN :status = 'closed' THEN NULL WHEN wakes <> :wakes THEN rk_now()
-                         ELSE rk_now() + CAST(:wait AS interval) END
-     WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
-    RETURNING kind, state, coalesce(due_at <= rk_now(), false) AS due_now
+    WITH changed AS (
+      UPDATE flows
+         SET state = :state, status = :status, provider = :provider, data = data || CAST(:data AS jsonb),
+             amount = coalesce(:amount, amount), asset = coalesce(:asset, asset),
+             amount_out = coalesce(:amount_out, amount_out), asset_out = coalesce(:asset_out, asset_out),
+             visit = visit + :visits, tries = :tries, snoozes = CASE WHEN wakes <> :wakes THEN 0 ELSE :snoozes END,
+             snooze_reason = :snooze_reason, snoozed_attempt_id = :snoozed,
+             attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
+             announced_at = NULL, moved_at = CASE WHEN :visits > 0 THEN rk_now() ELSE moved_at END,
+             closed_at = CASE WHEN :status <> 'open' THEN coalesce(closed_at, rk_now()) END,
+             watch_until = coalesce(watch_until, rk_now() + :watch),
+             parked_reason = CASE WHEN :stays_parked THEN parked_reason ELSE :parked_reason END,
+             parked_at = CASE WHEN :stays_parked OR :parked THEN coalesce(parked_at, rk_now()) END,
+             due_at = CASE WHEN :status = 'closed' THEN NULL WHEN wakes <> :wakes THEN rk_now()
+                           ELSE rk_now() + CAST(:wait AS interval) END
+       WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
+      RETURNING kind, state, coalesce(due_at <= rk_now(), false) AS due_now
+    ), ended AS (
+      UPDATE attempts
+         SET finished_at = rk_now(), outcome = :outcome, error = :error, message = :message, provider = :asked,
+             request_id = :request_id
+       WHERE id = :attempt_row AND EXISTS (SELECT FROM changed)
+    ), passed AS (
+      INSERT INTO transitions (flow_id, from_state, to_state, reason, attempt_id, effective_at)
+      SELECT :flow, p.before, p.after, :reason, :attempt_row, p.at
+        FROM changed, jsonb_to_recordset(CAST(:path AS jsonb)) AS p(n int, before text, after text, at timestamptz)
+       ORDER BY p.n
+    )
+    SELECT kind, state, due_now FROM changed
 """)
 
 
-def change_flow(connection: Connection, claim: Claim, change: Change) -> Standing | None:
-    """Write the flow's new standing; None when the claim is no longer ours and nothing was written.
+def record(connection: Connection, claim: Claim, change: Change, ending: Ending) -> Standing | None:
+    """Write the flow's new standing, the states it passed and how the attempt ended.
 
-    A wake that came during the step makes the flow due now, whatever the step answered. One row by primary key.
+    None when the claim is no longer ours: nothing was written. A wake that came during the step makes the flow due
+    now, whatever the step answered. Locks the flow's row, then the attempt's, by primary key.
     """
-    row = connection.execute(
+    row = run(
+        connection,
         _CHANGE,
         {
             "flow": claim.flow.id,
             "fence": claim.fence,
             "attempt": claim.attempt,
+            "attempt_row": claim.attempt,
             "wakes": claim.wakes,
             "state": change.state,
             "status": change.status,
@@ -85,7 +118,7 @@ def change_flow(connection: Connection, claim: Claim, change: Change) -> Standin
             "asset": change.amount.asset if change.amount else None,
             "amount_out": change.amount_out.minor if change.amount_out else None,
             "asset_out": change.amount_out.asset if change.amount_out else None,
-            "visits": change.visits,
+            "visits": len(change.path),
             "tries": change.tries,
             "snoozes": change.snoozes,
             "snooze_reason": change.snooze_reason,
@@ -95,40 +128,24 @@ def change_flow(connection: Connection, claim: Claim, change: Change) -> Standin
             "parked_reason": change.parked_reason,
             "stays_parked": change.stays_parked,
             "wait": change.wait,
+            "outcome": ending.outcome,
+            "asked": ending.provider,
+            "error": ending.error,
+            "message": ending.message,
+            "request_id": ending.request_id,
+            "reason": change.reason,
+            "path": _path(change.path),
         },
-    ).first()
+    ).fetchone()
     return Standing(row.kind, row.state, row.due_now) if row else None
 
 
-_FINISH = text("""
-    UPDATE attempts
-       SET finished_at = rk_now(), outcome = :outcome, error = :error, message = :message, provider = :provider,
-           request_id = :request_id
-     WHERE id = :attempt
-""")
-
-
-def finish_attempt(
-    connection: Connection,
-    attempt: UUID,
-    *,
-    outcome: str,
-    provider: str | None,
-    error: str | None = None,
-    message: str | None = None,
-    request_id: str | None = None,
-) -> None:
-    """Write how an attempt ended."""
-    connection.execute(
-        _FINISH,
-        {
-            "attempt": attempt,
-            "outcome": outcome,
-            "provider": provider,
-            "error": error,
-            "message": message,
-            "request_id": request_id,
-        },
+def _path(path: Sequence[tuple[str, str, datetime | None]]) -> str:
+    return json.dumps(
+        [
+            {"n": n, "before": before, "after": after, "at": at and at.isoformat()}
+            for n, (before, after, at) in enumerate(path)
+        ]
     )
 
 
@@ -148,46 +165,18 @@ def write_late(connection: Connection, attempt: UUID, learned: Mapping[str, Any]
     )
 
 
-_TRANSITIONS = text("""
-    INSERT INTO transitions (flow_id, from_state, to_state, reason, attempt_id, effective_at)
-    VALUES (:flow, :from_state, :to_state, :reason, :attempt, :at)
+_REFERENCE = text("""
+    INSERT INTO flow_references (provider, kind, external_id, flow_id) VALUES (:provider, :kind, :id, :flow)
+    ON CONFLICT (provider, kind, external_id) DO UPDATE SET flow_id = flow_references.flow_id
+    RETURNING flow_id
 """)
-
-
-def add_transitions(
-    connection: Connection,
-    claim: Claim,
-    path: Sequence[tuple[str, str, datetime | None]],
-    *,
-    reason: str | None,
-) -> None:
-    """Append the states passed: (from, to, when the provider says)."""
-    connection.execute(
-        _TRANSITIONS,
-        [
-            {
-                "flow": claim.flow.id,
-                "from_state": before,
-                "to_state": after,
-                "reason": reason,
-                "attempt": claim.attempt,
-                "at": at,
-            }
-            for before, after, at in path
-        ],
-    )
 
 
 def add_reference(connection: Connection, flow: UUID, reference: Reference) -> UUID:
     """Write that an object belongs to this flow; the flow it belongs to now: another's, if that was first."""
-    owner: UUID = connection.execute(
-        text("""
-            INSERT INTO flow_references (provider, kind, external_id, flow_id) VALUES (:provider, :kind, :id, :flow)
-            ON CONFLICT (provider, kind, external_id) DO UPDATE SET flow_id = flow_references.flow_id
-            RETURNING flow_id
-        """),
-        {"provider": reference.provider, "kind": reference.kind, "id": reference.id, "flow": flow},
-    ).scalar_one()
+    values = {"provider": reference.provider, "kind": reference.kind, "id": reference.id, "flow": flow}
+    [row] = run(connection, _REFERENCE, values).fetchall()
+    owner: UUID = row.flow_id
     return owner
 
 
@@ -200,26 +189,29 @@ def unknown_references(connection: Connection, flow: UUID, references: Sequence[
     return [reference for reference in references if reference not in owned]
 
 
+_READING = text("""
+    INSERT INTO balance_readings (provider, account, name, asset, amount, customer_id)
+    SELECT provider, account, name, asset, amount, :customer
+      FROM jsonb_to_recordset(CAST(:readings AS jsonb))
+           AS r(provider text, account text, name text, asset text, amount numeric)
+     ORDER BY provider, account, name, asset
+    ON CONFLICT (provider, account, name, asset) DO UPDATE
+       SET amount = excluded.amount, read_at = rk_now(), customer_id = excluded.customer_id
+""")
+
+
 def add_readings(connection: Connection, readings: Sequence[BalanceReading], *, customer: str | None) -> None:
-    """Keep the newest balance a provider showed."""
+    """Keep the newest balance a provider showed, one a name and asset. Locks the rows in key order."""
     if not readings:
         return
-    connection.execute(
-        text("""
-            INSERT INTO balance_readings (provider, account, name, asset, amount, customer_id)
-            VALUES (:provider, :account, :name, :asset, :amount, :customer)
-            ON CONFLICT (provider, account, name, asset) DO UPDATE
-               SET amount = excluded.amount, read_at = rk_now(), customer_id = excluded.customer_id
-        """),
-        [
-            {
-                "provider": reading.provider,
-                "account": reading.account,
-                "name": reading.name,
-                "asset": reading.amount.asset,
-                "amount": reading.amount.minor,
-                "customer": customer,
-            }
-            for reading in readings
-        ],
-    )
+    shown = [
+        {
+            "provider": reading.provider,
+            "account": reading.account,
+            "name": reading.name,
+            "asset": reading.amount.asset,
+            "amount": reading.amount.minor,
+        }
+        for reading in readings
+    ]
+    run(connection, _READING, {"readings": json.dumps(shown), "customer": customer})

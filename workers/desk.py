@@ -1,7 +1,7 @@
 """One worker process, put together from its settings."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,11 @@ from dramatiq import Broker
 from redis import Redis
 from sqlalchemy import Engine
 
-from db import receiver_keys, sessions
+from db import sessions
 from db.engine import UnitOfWork, make_engine, unit_of_work
 from db.gates import GateRows
 from db.notifications import Channel
+from db.receiver_keys import UsesNoted
 from db.sealing import Sealer
 from dispatch.broker import make_broker, make_client
 from dispatch.wake import Wake
@@ -112,7 +113,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
     session = Session(begin)
     providers = build(
         providers_config(settings, threads=settings.worker_threads),
-        Surroundings(gate_store=GateRows(begin), live_sessions=lambda: _live(begin), key_used=_note_key(begin)),
+        Surroundings(gate_store=GateRows(begin), live_sessions=lambda: _live(begin), key_used=UsesNoted(begin).note),
     )
     sealer = Sealer(settings.encryption_keys or ())
     recorder = Recorder(
@@ -176,11 +177,3 @@ def channels(settings: Settings) -> tuple[Channel, ...]:
 def _live(begin: UnitOfWork) -> int:
     with begin() as connection:
         return sessions.live(connection)
-
-
-def _note_key(begin: UnitOfWork) -> Callable[[str, str], None]:
-    def note(provider: str, fingerprint: str) -> None:
-        with begin() as connection:
-            receiver_keys.note_used(connection, {(provider, fingerprint)})
-
-    return note

@@ -13,7 +13,7 @@ from db import breaks, dead_letters, gates, inbox, intentions, ledger, notificat
 from db.dead_letters import Death
 from db.engine import UnitOfWork
 from db.flows import Claim, Due
-from db.recording import Change, Standing
+from db.recording import Change, Ending, Standing
 from funding.backoff import Backoff
 from funding.flow import CLOSED, OPEN, Flow, Step
 from funding.outcomes import Advance, BreakFound, Learned, Notification, Outcome, Snooze, WatchEnded
@@ -101,7 +101,9 @@ class Recorder:
         path = machine.path(step, flow.state, outcome)
         after = machine.step_of(outcome.to)
         status = machine.status_of(outcome.to)
-        standing = recording.change_flow(
+        states = [flow.state, *map(str, path)]
+        times = [*(passed.at for passed in outcome.through), outcome.at]
+        standing = recording.record(
             connection,
             claim,
             Change(
@@ -109,24 +111,20 @@ class Recorder:
                 status=status,
                 provider=after.provider if after else None,
                 wait=None if status == CLOSED or outcome.park else outcome.due_in,
-                visits=len(path),
+                path=list(zip(states, states[1:], times, strict=False)),
+                reason=outcome.reason,
                 parked_reason=outcome.park.message if outcome.park else None,
                 watch=machine.resting.get(outcome.to),
                 data=outcome.data,
                 amount=outcome.amount,
                 amount_out=outcome.amount_out,
             ),
+            Ending(outcome="advanced", provider=step.provider),
         )
         if standing is None:
             return Recorded(None)
         recorded = self._learned(connection, claim, outcome)
         recorded.standing = standing
-        states = [flow.state, *map(str, path)]
-        times = [*(passed.at for passed in outcome.through), outcome.at]
-        recording.add_transitions(
-            connection, claim, list(zip(states, states[1:], times, strict=False)), reason=outcome.reason
-        )
-        recording.finish_attempt(connection, claim.attempt, outcome="advanced", provider=step.provider)
         if outcome.park is None:
             found = self._breaks(connection, claim, outcome)
             if claim.has_breaks:
@@ -142,7 +140,7 @@ class Recorder:
         return recorded
 
     def _snooze(self, connection: Connection, claim: Claim, step: Step, outcome: Snooze) -> Recorded:
-        standing = recording.change_flow(
+        standing = recording.record(
             connection,
             claim,
             self._same_state(
@@ -153,25 +151,22 @@ class Recorder:
                 learned=outcome,
                 even_parked=outcome.even_parked,
             ),
+            Ending(outcome="snoozed", provider=step.provider, message=outcome.reason),
         )
         if standing is None:
             return Recorded(None)
         recorded = self._learned(connection, claim, outcome)
         recorded.standing = standing
         self._breaks(connection, claim, outcome)
-        recording.finish_attempt(
-            connection, claim.attempt, outcome="snoozed", provider=step.provider, message=outcome.reason
-        )
         return recorded
 
     def _close(self, connection: Connection, claim: Claim, step: Step, outcome: WatchEnded) -> Recorded:
         change = Change(state=claim.flow.state, status=CLOSED, provider=None, wait=None)
-        standing = recording.change_flow(connection, claim, change)
+        standing = recording.record(connection, claim, change, Ending(outcome="closed", provider=step.provider))
         if standing is None:
             return Recorded(None)
         recorded = self._learned(connection, claim, outcome)
         recorded.standing = standing
-        recording.finish_attempt(connection, claim.attempt, outcome="closed", provider=step.provider)
         return recorded
 
     def _fail(self, connection: Connection, claim: Claim, step: Step, verdict: Verdict) -> Recorded:
@@ -187,7 +182,14 @@ class Recorder:
             even_parked=verdict.even_parked,
             parked_reason=verdict.death.message if verdict.death else None,
         )
-        standing = recording.change_flow(connection, claim, change)
+        ending = Ending(
+            outcome=verdict.outcome,
+            provider=step.provider,
+            error=verdict.death.error if verdict.death else None,
+            message=verdict.message,
+            request_id=verdict.death.request_id if verdict.death else None,
+        )
+        standing = recording.record(connection, claim, change, ending)
         if standing is None:
             return Recorded(None)
         recorded = Recorded(standing)
@@ -198,15 +200,6 @@ class Recorder:
             gates.pause(connection, provider, reason=reason, by="rampkeeper")
         if verdict.death is not None:
             self._park(connection, claim, verdict.death, Learned(), recorded)
-        recording.finish_attempt(
-            connection,
-            claim.attempt,
-            outcome=verdict.outcome,
-            provider=step.provider,
-            error=verdict.death.error if verdict.death else None,
-            message=verdict.message,
-            request_id=verdict.death.request_id if verdict.death else None,
-        )
         return recorded
 
     def _same_state(
