@@ -227,51 +227,62 @@ def wake(connection: Connection, ids: Sequence[UUID], *, hints: Sequence[Mapping
     if not ids:
         return []
     said = [json.dumps(dict(hint)) for hint in hints] if hints else ["{}"] * len(ids)
-    rows = connection.execute(_WAKE, {"ids": list(ids), "hints": said})
+    rows = run(connection, _WAKE, {"ids": list(ids), "hints": said}).fetchall()
     return [(row.id, row.kind, row.state) for row in rows]
+
+
+_LOCK = text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
 
 
 def lock(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
     """Lock flows in id order; their status by id."""
-    rows = connection.execute(
-        text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(ids)}
-    )
+    if not ids:
+        return {}
+    rows = run(connection, _LOCK, {"ids": list(ids)}).fetchall()
     return {row.id: row.status for row in rows}
+
+
+_OWNERS = text("""
+    SELECT provider, kind, external_id, flow_id FROM flow_references
+     WHERE (provider, kind, external_id) IN (
+       SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:kinds AS text[]), CAST(:ids AS text[])))
+""")
 
 
 def owners(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], UUID]:
     """Which flow owns each (provider, kind, external id). Served by the primary key of flow_references."""
     if not keys:
         return {}
-    rows = connection.execute(
-        text("""
-            SELECT provider, kind, external_id, flow_id FROM flow_references
-             WHERE (provider, kind, external_id) IN (
-               SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:kinds AS text[]), CAST(:ids AS text[])))
-        """),
+    rows = run(
+        connection,
+        _OWNERS,
         {"providers": [k[0] for k in keys], "kinds": [k[1] for k in keys], "ids": [k[2] for k in keys]},
-    )
+    ).fetchall()
     return {(row.provider, row.kind, row.external_id): row.flow_id for row in rows}
 
 
+# The flow, the name it is known by at its provider, and its first state. Without the name it is nobody's: taken back.
 _OPEN = text("""
-    WITH taken AS (
+    WITH opened AS (
+      INSERT INTO flows (id, kind, state, provider, customer_id, asset, amount, data, hints, due_at)
+      SELECT :id, :flow_kind, :state, :step_provider, l.customer_id, :asset, CAST(:amount AS numeric),
+             CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now()
+        FROM (VALUES (1)) AS one
+        LEFT JOIN customer_links l ON l.provider = :provider AND l.kind = :link_kind AND l.external_id = :link_id
+       WHERE coalesce(l.attributes ->> 'mode' = CAST(:mode AS text), true)
+      ON CONFLICT (id) DO NOTHING
+      RETURNING id
+    ), named AS (
       INSERT INTO flow_references (provider, kind, external_id, flow_id)
-      VALUES (:provider, :kind, :external_id, :id)
-      ON CONFLICT DO NOTHING RETURNING flow_id
+      SELECT :provider, :kind, :external_id, id FROM opened
+      ON CONFLICT DO NOTHING
+      RETURNING flow_id
+    ), begun AS (
+      INSERT INTO transitions (flow_id, from_state, to_state, reason)
+      SELECT flow_id, NULL, :state, :reason FROM named
     )
-    SELECT flow_id FROM taken
+    SELECT EXISTS (SELECT FROM named) AS named FROM opened
 """)
-_OPEN_FLOW = text("""
-    INSERT INTO flows (id, kind, state, provider, customer_id, asset, amount, data, hints, due_at)
-    SELECT :id, :flow_kind, :state, :step_provider, l.customer_id, :asset, CAST(:amount AS numeric),
-           CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now()
-      FROM (VALUES (1)) AS one
-      LEFT JOIN customer_links l ON l.provider = :provider AND l.kind = :link_kind AND l.external_id = :link_id
-     WHERE coalesce(l.attributes ->> 'mode' = CAST(:mode AS text), true)
-    ON CONFLICT (id) DO NOTHING
-""")
-_OPENED = text("INSERT INTO transitions (flow_id, from_state, to_state, reason) VALUES (:id, NULL, :state, :reason)")
 
 
 def open_flow(
@@ -296,14 +307,17 @@ def open_flow(
     Waits for a transaction that is opening the same one. The customer is found by the link, null if none. A link in
     another mode than `mode` opens nothing: False too.
     """
-    opened = connection.execute(
-        _OPEN_FLOW,
+    opened = run(
+        connection,
+        _OPEN,
         {
             "id": id,
             "flow_kind": flow_kind,
             "state": state,
             "step_provider": step_provider,
             "provider": provider,
+            "kind": kind,
+            "external_id": external_id,
             "link_kind": link[0],
             "link_id": link[1],
             "mode": mode,
@@ -311,16 +325,14 @@ def open_flow(
             "amount": amount.minor if amount else None,
             "data": json.dumps(dict(data)),
             "hints": json.dumps(dict(hints)),
+            "reason": reason,
         },
-    )
-    if opened.rowcount == 0:
+    ).fetchone()
+    if opened is None:
         return False
-    names = {"provider": provider, "kind": kind, "external_id": external_id, "id": id}
-    if connection.execute(_OPEN, names).first() is None:
+    if not opened.named:
         connection.execute(text("DELETE FROM flows WHERE id = :id"), {"id": id})
-        return False
-    connection.execute(_OPENED, {"id": id, "state": state, "reason": reason})
-    return True
+    return bool(opened.named)
 
 
 _NEWS_AFTER_END = text("""

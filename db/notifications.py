@@ -9,6 +9,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, text
 
+from db.direct import run
+
 Channel = Literal["webhook", "apprise"]
 
 _INSERT: Final = text("""
@@ -43,7 +45,8 @@ def insert(connection: Connection, rows: Sequence[NewNotification]) -> list[UUID
     """
     new: list[UUID] = []
     for row in sorted(rows, key=lambda row: (str(row.flow_id), row.type, row.cause, row.channel)):
-        inserted = connection.execute(
+        inserted = run(
+            connection,
             _INSERT,
             {
                 "id": row.id,
@@ -54,9 +57,9 @@ def insert(connection: Connection, rows: Sequence[NewNotification]) -> list[UUID
                 "data": Jsonb(dict(row.data)),
                 "happened_at": row.happened_at,
             },
-        ).scalar_one_or_none()
+        ).fetchone()
         if inserted is not None:
-            new.append(inserted)
+            new.append(inserted.id)
     return new
 
 
@@ -69,26 +72,27 @@ _HOLD_ONE: Final = text("""
     UPDATE notifications n SET state = 'held', due_at = NULL, last_error = :why
     WHERE n.id = :id AND n.state = 'due' AND n.due_at <= rk_now()
       AND EXISTS (SELECT FROM notifications h WHERE h.state = 'held' AND h.channel = n.channel)
-    RETURNING n.id
 """)
 
+# Its commit does not wait for the disk: a claim that is lost with Postgres is made again, and the message sent again.
 _CLAIM: Final = text("""
-    UPDATE notifications
+    UPDATE notifications n
     SET fence = fence + 1, attempts = attempts + 1, due_at = rk_now() + :lease, claim_until = rk_now() + :lease
     WHERE id = :id AND state = 'due' AND due_at <= rk_now()
-    RETURNING id, flow_id, type, channel, data, happened_at, attempts, fence, rk_now() AS now
+      AND NOT EXISTS (SELECT FROM notifications h WHERE h.state = 'held' AND h.channel = n.channel)
+    RETURNING id, flow_id, type, channel, data, happened_at, attempts, fence, rk_now() AS now,
+              set_config('synchronous_commit', 'off', true)
 """)
 
 _REACHED: Final = text("""
     SELECT answer FROM notification_attempts WHERE notification_id = :id ORDER BY id DESC LIMIT :attempts
 """)
 
-_NOTE_ATTEMPT: Final = text("""
-    INSERT INTO notification_attempts (notification_id, status, error, took_ms, answer)
-    VALUES (:id, :status, :error, :took_ms, :answer)
-""")
-
 _RECORD: Final = text("""
+    WITH noted AS (
+      INSERT INTO notification_attempts (notification_id, status, error, took_ms, answer)
+      VALUES (:id, :status, :error, :took_ms, :answer)
+    )
     UPDATE notifications
     SET state = :state, due_at = CASE WHEN :state = 'due' THEN rk_now() + CAST(:wait AS interval) END,
         announced_at = NULL, claim_until = NULL, last_status = :status, last_error = :error,
@@ -158,12 +162,12 @@ def claim(connection: Connection, notification_id: UUID) -> ClaimedNotification 
 
     Locks that row. The primary key finds it; ix_notifications_undelivered tells whether the channel is held.
     """
-    if connection.execute(_HOLD_ONE, {"id": notification_id, "why": HELD}).first():
-        return None
-    row = connection.execute(_CLAIM, {"id": notification_id, "lease": LEASE}).one_or_none()
+    row = run(connection, _CLAIM, {"id": notification_id, "lease": LEASE}).fetchone()
     if row is None:
+        connection.execute(_HOLD_ONE, {"id": notification_id, "why": HELD})
         return None
-    found = connection.execute(_REACHED, {"id": row.id, "attempts": row.attempts - 1})
+    earlier = row.attempts - 1
+    found = run(connection, _REACHED, {"id": row.id, "attempts": earlier}).fetchall() if earlier else ()
     return ClaimedNotification(
         id=row.id,
         flow_id=row.flow_id,
@@ -174,7 +178,7 @@ def claim(connection: Connection, notification_id: UUID) -> ClaimedNotification 
         attempt=row.attempts,
         fence=row.fence,
         now=row.now,
-        earlier_answers=tuple(answer for answer in found.scalars() if answer),
+        earlier_answers=tuple(one.answer for one in found if one.answer),
     )
 
 
@@ -184,10 +188,21 @@ def record(connection: Connection, claimed: ClaimedNotification, ended: Ended) -
     Ended as held, every due message of the channel is held with it. Locks the row, then those rows in id order,
     skipping what others hold. Served by the primary key and ix_notifications_due.
     """
-    said = {"id": claimed.id, "status": ended.status, "error": ended.error}
-    connection.execute(_NOTE_ATTEMPT, {**said, "took_ms": ended.took_ms, "answer": ended.answer})
-    ours = connection.execute(_RECORD, {**said, "fence": claimed.fence, "state": ended.state, "wait": ended.wait})
-    if ours.first() is None:
+    ours = run(
+        connection,
+        _RECORD,
+        {
+            "id": claimed.id,
+            "fence": claimed.fence,
+            "state": ended.state,
+            "wait": ended.wait,
+            "status": ended.status,
+            "error": ended.error,
+            "took_ms": ended.took_ms,
+            "answer": ended.answer,
+        },
+    ).fetchone()
+    if ours is None:
         return False
     if ended.state == "held":
         connection.execute(_HOLD_CHANNEL, {"channel": claimed.channel, "why": HELD})

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from db.engine import wait_for_no_disk
+
 
 def start(connection: Connection, session: UUID) -> None:
     """Begin a session of this process."""
@@ -17,8 +19,7 @@ def start(connection: Connection, session: UUID) -> None:
 
 def beat(connection: Connection, session: UUID) -> bool:
     """Raise the beat; False when the session has been declared dead or ended: start a new one."""
-    # Losing the last beats in a crash of Postgres costs nothing: the next beat comes two seconds later.
-    connection.execute(text("SET LOCAL synchronous_commit = off"))
+    wait_for_no_disk(connection)  # the next beat comes two seconds later
     done = connection.execute(
         text("UPDATE worker_sessions SET beat = beat + 1 WHERE id = :id AND dead_at IS NULL AND ended_at IS NULL"),
         {"id": session},

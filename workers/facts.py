@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from db import breaks, flows, ledger, looks
 from db.inbox import Handled, InboxEvent
 from funding.facts import Announced, CashArrived, Changed, Ignored, LookDue, Opening, Reading
-from funding.flow import CLOSED, Flow
+from funding.flow import CLOSED, OPEN, Flow
 from funding.ids import flow_id
 from funding.ledger.due_deposit import cash_arrived
 from funding.outcomes import BreakFound
@@ -126,14 +126,14 @@ class Batch:
             reason=f"{event.source} {event.event_id}",
             mode=opening.mode,
         )
-        if not opened:
-            key = (event.provider, fact.kind, fact.id)
-            owner = flows.owners(self._connection, [key]).get(key)
-            if owner is None:
-                return None
-            flow = owner
-        self._statuses.update(flows.lock(self._connection, [flow]))
-        return flow
+        if opened:  # and locked, being new
+            self._statuses[flow] = OPEN
+            return flow
+        key = (event.provider, fact.kind, fact.id)
+        owner = flows.owners(self._connection, [key]).get(key)
+        if owner is not None:
+            self._statuses.update(flows.lock(self._connection, [owner]))
+        return owner
 
     def _nobodys(self, event: InboxEvent, reading: Reading, fact: Changed) -> Handled:
         """Nobody owns the object. One we may be creating right now is waited for, up to a day."""
