@@ -4,6 +4,7 @@ Nothing here retries, follows a redirect, reads the environment or keeps a cooki
 """
 
 import http.client
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ import requests
 import structlog
 import urllib3
 from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
 
 from funding.errors import (
     OutcomeUnknown,
@@ -34,6 +36,7 @@ _log = structlog.get_logger(__name__)
 DEADLINE: Final = timedelta(seconds=20)
 LARGEST_BODY: Final = 16 * 1024 * 1024  # bytes, unpacked: a page of a listing is far below it
 _CHUNK: Final = 64 * 1024
+_PLAIN_PATH: Final = re.compile(r"(/[A-Za-z0-9_.:-]*)+")  # nothing in it to quote
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
@@ -98,7 +101,7 @@ class ProviderClient:
         transport: BaseAdapter | None = None,
     ) -> None:
         self.provider = provider
-        self._base_url = base_url.rstrip("/")
+        self._base_url = (requests.Request("GET", base_url).prepare().url or base_url).rstrip("/")
         self._keys = Keyring(credentials, used=key_used)
         self._gate = gate
         self._deadline = deadline
@@ -202,13 +205,7 @@ class ProviderClient:
     def _send(self, request: Request, wire: Wire, credential: Credential, read_timeout: float) -> requests.Response:
         """Headers of the answer, the body still to be read."""
         wire.sent = False
-        prepared = requests.Request(
-            request.method,
-            self._base_url + request.path,
-            params=request.params,
-            data=None if request.body is None else request.body.encode(),
-            headers=self._headers(request, credential),
-        ).prepare()
+        prepared = self._prepared(request, credential)
         try:
             if self._asks_itself:
                 wire.leaving()
@@ -219,6 +216,22 @@ class ProviderClient:
                 )
         except _BROKEN as error:
             raise self._broken(request, wire, error) from error
+
+    def _prepared(self, request: Request, credential: Credential) -> requests.PreparedRequest:
+        """The request as the transport takes it."""
+        body = None if request.body is None else request.body.encode()
+        url, headers = self._base_url + request.path, self._headers(request, credential)
+        if request.params or not _PLAIN_PATH.fullmatch(request.path):
+            return requests.Request(request.method, url, params=request.params, data=body, headers=headers).prepare()
+        # Its own preparing reads such a URL to write the same again, and looks for cookies and ways to sign in.
+        prepared = requests.PreparedRequest()
+        prepared.method, prepared.url, prepared.body = request.method, url, body
+        if body is not None:
+            headers["Content-Length"] = str(len(body))
+        elif request.method != "GET":
+            headers["Content-Length"] = "0"
+        prepared.headers = CaseInsensitiveDict(headers)
+        return prepared
 
     def _headers(self, request: Request, credential: Credential) -> dict[str, str]:
         body = {} if request.body is None else {"Content-Type": "application/json"}
@@ -232,17 +245,15 @@ class ProviderClient:
         }
 
     def _read(self, request: Request, response: requests.Response, wire: Wire) -> Answer:
-        body = bytearray()
         try:
-            for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if len(body) > self._largest_body:
-                    raise self._unreadable(request, "an answer larger than we take", response.status_code)
+            body: bytes = response.raw.read(self._largest_body + 1, decode_content=True)
         except _BROKEN as error:
             raise self._broken(request, wire, error) from error
+        if len(body) > self._largest_body:
+            raise self._unreadable(request, "an answer larger than we take", response.status_code)
         if wire.late:  # cut short, an answer without a length looks whole
             raise self._broken(request, wire, None)
-        return Answer(response.status_code, response.headers, bytes(body))
+        return Answer(response.status_code, response.headers, body)
 
     def _loaded(self, request: Request, answer: Answer, load: Callable[[Any], Loaded]) -> Loaded:
         if not answer.ok:
