@@ -21,6 +21,8 @@ from providers.breaker import GateStore, Health, Tolerance, open_for
 _log = structlog.get_logger(__name__)
 FRESH_S: Final = 1.0  # how old our reading of the shared row may be
 TELL_LONGER_S: Final = 1.0  # a hold is written for the fleet only when it ends so much later than what is known
+GUESTS_WAIT_S: Final = 1.0  # far longer than a place is taken, unless the provider hangs
+GUESTS_RETURN: Final = timedelta(seconds=2)
 PAUSED_WAIT: Final = timedelta(seconds=15)
 PROBE_LEASE: Final = timedelta(seconds=30)  # a call's deadline and time to tell
 
@@ -69,14 +71,39 @@ class Gate:
 
     def try_enter(self) -> bool:
         """Take one of the places in this process; false when all are taken: drop the message, its row stays due."""
-        return self._inside.acquire(blocking=False)
+        entered = self._inside.acquire(blocking=False)
+        if entered:
+            self._mine.entered = True
+        return entered
 
     def leave(self) -> None:
         """Give the place back."""
+        self._mine.entered = False
         self._inside.release()
 
     def admit(self) -> None:
-        """Let a call go out. Raises: ProviderUnavailable (paused, open), ProviderThrottled: nothing was sent."""
+        """Let a call go out. Raises: ProviderUnavailable (paused, open), ProviderThrottled: nothing was sent.
+
+        A thread that has no place here, being inside another provider, takes one for this call.
+        """
+        self._mine.guest = False
+        if not getattr(self._mine, "entered", False):
+            if not self._inside.acquire(timeout=GUESTS_WAIT_S):
+                raise self._throttled(f"every place at {self.provider} is taken", GUESTS_RETURN)
+            self._mine.guest = True
+        try:
+            self._admit()
+        except BaseException:
+            self._part()
+            raise
+
+    def _part(self) -> None:
+        """A guest's place is free again."""
+        guest, self._mine.guest = getattr(self._mine, "guest", False), False
+        if guest:
+            self._inside.release()
+
+    def _admit(self) -> None:
         self._mine.probe = False
         state = self._fresh()
         if state.paused:
@@ -97,6 +124,7 @@ class Gate:
 
     def settle(self, error: BaseException | None) -> None:
         """Learn how an admitted call ended: None for an answer. Never raises: the call's own outcome comes first."""
+        self._part()
         probe, self._mine.probe = getattr(self._mine, "probe", False), False
         try:
             if isinstance(error, ProviderThrottled) and error.retry_after is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from db.engine import UnitOfWork
 from db.looks import LookClaim
 from dispatch import jobs
 from funding.errors import ProviderError, ProviderUnavailable
+from workers.doors import Places
 from workers.listings import LookAt
 from workers.walks import Poll, Superseded, Walker
 
@@ -26,18 +27,6 @@ Keep = Callable[[Connection], bool]  # renews the hold on the tick, in the calle
 Chore = Callable[[Keep], str]  # does a job's work; what it came to, in words
 
 
-class Doors(Protocol):
-    """How many threads of this process may be inside one provider (`workers.doors.Doors`)."""
-
-    def try_enter(self, provider: str) -> bool:
-        """Take a place; False when all are taken."""
-        ...
-
-    def leave(self, provider: str) -> None:
-        """Give it back."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polls:
     """Does ticks and looks for this process.
@@ -47,7 +36,7 @@ class Polls:
 
     begin: UnitOfWork
     walker: Walker
-    doors: Doors
+    doors: Places
     polls: Mapping[tuple[str, str], Poll]
     looks: Mapping[tuple[str, str], LookAt]
     chores: Mapping[str, Chore]

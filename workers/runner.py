@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
@@ -24,6 +24,7 @@ from funding.errors import StaleClaim
 from funding.flow import Flow, Step
 from funding.outcomes import Outcome
 from providers.guards import before_sending
+from workers.doors import Place, Places
 from workers.recorder import Recorded, Recorder
 from workers.session import Session
 from workers.turned_away import TurnedAway
@@ -33,18 +34,6 @@ log = structlog.get_logger(__name__)
 DEFAULT_LIMIT: Final = timedelta(seconds=30)
 CUT_OFF_TRIES: Final = 20  # a record whose commit was cut off asks what became of it this often, a quarter second apart
 CUT_OFF_WAIT_S: Final = 0.25
-
-
-class Doors(Protocol):
-    """How many threads of this process may be inside one provider (`providers.gate.Gate` of each)."""
-
-    def try_enter(self, provider: str) -> bool:
-        """Take a place; False when all are taken."""
-        ...
-
-    def leave(self, provider: str) -> None:
-        """Give it back."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +46,7 @@ class Runner:
     session: Session
     recorder: Recorder
     wake: Wake
-    doors: Doors
+    doors: Places
     sleep: Callable[[float], None] = time.sleep
     turned_away: TurnedAway = field(default_factory=TurnedAway)
 
@@ -66,19 +55,18 @@ class Runner:
 
         False: every place at its provider is taken; its row stays due, and is announced when a place is free.
         """
-        if step.provider is not None and not self.doors.try_enter(step.provider):
-            self.turned_away.note(step.provider, step, flow)
+        place = Place(self.doors, left=lambda provider: self.wake.flows(self.turned_away.take(provider)))
+        if not place.take(step.provider):
+            self.turned_away.note(step.provider or "", step, flow)
             return False
         try:
             self.session.claiming()
             with self.begin() as connection:
                 claim = self._claim(connection, flow, step, quick=True)
             while claim is not None:
-                claim = self._step(claim)
+                claim = self._step(claim, place)
         finally:
-            if step.provider is not None:
-                self.doors.leave(step.provider)
-                self.wake.flows(self.turned_away.take(step.provider))
+            place.leave()
         return True
 
     def _claim(self, connection: Connection, flow: UUID, step: Step, *, quick: bool) -> Claim | None:
@@ -92,11 +80,12 @@ class Runner:
             quick=quick,
         )
 
-    def _step(self, claim: Claim) -> Claim | None:
-        """One attempt. The next claim, when the flow goes straight on with the same provider."""
+    def _step(self, claim: Claim, place: Place) -> Claim | None:
+        """One attempt. The next claim, when the flow goes straight on: there is a place at whom its next step asks."""
         step = self.flows[claim.flow.kind].step_of(claim.flow.state)
         if step is None:
             raise StaleClaim(f"{claim.flow.kind}.{claim.flow.state} has no step")
+        place.keep(step.provider)
         call = self._call(claim, step)
         try:
             with before_sending(lambda: self.session.check_before_sending(lambda: self._keep(claim, step))):
@@ -113,7 +102,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- whatever a step raises becomes an outcome of its attempt
             answer = error
         self.session.claiming()
-        recorded = self._record(claim, step, answer, call)
+        recorded = self._record(claim, step, answer, call, place)
         self._announce(claim, step, answer, recorded)
         return recorded.next_claim
 
@@ -133,13 +122,13 @@ class Runner:
             others=OtherFlows(self.begin, claim),
         )
 
-    def _record(self, claim: Claim, step: Step, answer: Outcome | Exception, call: Call) -> Recorded:
+    def _record(self, claim: Claim, step: Step, answer: Outcome | Exception, call: Call, place: Place) -> Recorded:
         following: Claim | None = None
 
         def go_on(connection: Connection, standing: Standing) -> Claim | None:
             nonlocal following
             after = self.flows[standing.kind].step_of(standing.state)
-            if after is None or after.provider not in {None, step.provider}:
+            if after is None or not place.take(after.provider):
                 return None
             following = self._claim(connection, claim.flow.id, after, quick=False)
             return following
