@@ -54,8 +54,8 @@ _CLAIM = text("""
         FROM claimed c JOIN was ON was.id = c.id WHERE was.snoozed_attempt_id IS NULL
     )
     SELECT c.id, c.kind, c.state, c.status, c.customer_id, c.asset, c.amount, c.asset_out, c.amount_out, c.data,
-           c.hints, c.visit, c.tries, c.snoozes, c.created_at, c.moved_at, c.watch_until, c.look_first, c.fence,
-           c.wakes, c.parked_at IS NOT NULL AS parked, rk_now() AS now,
+           c.hints, c.visit, c.tries, c.snoozes, c.misses, c.created_at, c.moved_at, c.watch_until, c.look_first,
+           c.fence, c.wakes, c.parked_at IS NOT NULL AS parked, rk_now() AS now,
            CASE WHEN :quick THEN set_config('synchronous_commit', 'off', true) END,
            (SELECT json_agg(json_build_array(r.provider, r.kind, r.external_id) ORDER BY r.number)
               FROM flow_references r WHERE r.flow_id = c.id) AS refs,
@@ -129,6 +129,7 @@ def _snapshot(row: Any) -> Snapshot:
         visit=row.visit,
         tries=row.tries,
         snoozes=row.snoozes,
+        misses=row.misses,
         created_at=row.created_at,
         moved_at=row.moved_at,
         watch_until=row.watch_until,

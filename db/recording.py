@@ -42,6 +42,7 @@ class Change:
     reason: str | None = None
     tries: int = 0
     snoozes: int = 0
+    misses: int = 0
     reuse_attempt: bool = False
     snooze_reason: str | None = None
     parked_reason: str | None = None
@@ -68,7 +69,8 @@ _CHANGE = text("""
          SET state = :state, status = :status, provider = :provider, data = data || CAST(:data AS jsonb),
              amount = coalesce(:amount, amount), asset = coalesce(:asset, asset),
              amount_out = coalesce(:amount_out, amount_out), asset_out = coalesce(:asset_out, asset_out),
-             visit = visit + :visits, tries = :tries, snoozes = CASE WHEN wakes <> :wakes THEN 0 ELSE :snoozes END,
+             visit = visit + :visits, tries = :tries, misses = :misses,
+             snoozes = CASE WHEN wakes <> :wakes THEN 0 ELSE :snoozes END,
              snooze_reason = :snooze_reason, snoozed_attempt_id = :snoozed,
              attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
              announced_at = NULL, moved_at = CASE WHEN :visits > 0 THEN rk_now() ELSE moved_at END,
@@ -121,6 +123,7 @@ def record(connection: Connection, claim: Claim, change: Change, ending: Ending)
             "visits": len(change.path),
             "tries": change.tries,
             "snoozes": change.snoozes,
+            "misses": change.misses,
             "snooze_reason": change.snooze_reason,
             "snoozed": claim.attempt if change.reuse_attempt else None,
             "watch": change.watch,

@@ -152,8 +152,8 @@ def unpark(connection: Connection, flows: Sequence[UUID], *, delays: Sequence[ti
     unclaim(connection, flows)
     rows = connection.execute(
         text("""
-            UPDATE flows f SET parked_at = NULL, parked_reason = NULL, tries = 0, snoozes = 0, announced_at = NULL,
-                               wakes = f.wakes + 1, due_at = rk_now() + w.delay
+            UPDATE flows f SET parked_at = NULL, parked_reason = NULL, tries = 0, snoozes = 0, misses = 0,
+                               announced_at = NULL, wakes = f.wakes + 1, due_at = rk_now() + w.delay
               FROM unnest(CAST(:ids AS uuid[]), CAST(:delays AS interval[])) AS w(id, delay)
              WHERE f.id = w.id AND f.status <> 'closed'
             RETURNING f.id, f.kind, f.state

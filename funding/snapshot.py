@@ -60,6 +60,7 @@ class Snapshot:
     visit: int
     tries: int
     snoozes: int
+    misses: int  # readings in a row that came to nothing: no answer, or one that cannot be read
     created_at: datetime
     moved_at: datetime
     watch_until: datetime | None

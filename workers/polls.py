@@ -8,14 +8,15 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from db import clock, looks
+from db import clock, gates, looks
 from db.clock import TickClaim
 from db.engine import UnitOfWork
 from db.looks import LookClaim
 from dispatch import jobs
-from funding.errors import ProviderError, ProviderUnavailable
+from funding.errors import Misconfigured, ProviderError, ProviderUnavailable
 from workers.doors import Places
 from workers.listings import LookAt
+from workers.verdicts import refused_us
 from workers.walks import Poll, Superseded, Walker
 
 LOOKS_AGAIN: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16, 32, 60))
@@ -71,6 +72,9 @@ class Polls:
             outcome, detail = "superseded", "another run went on with it"
         except ProviderUnavailable as error:
             outcome, detail = "unavailable", str(error)
+        except Misconfigured as error:
+            self._pause(error)
+            outcome, detail = "refused", f"{error}; {error.provider} is paused until somebody resumes it"
         except ProviderError as error:
             outcome, detail = "failed", f"{type(error).__name__}: {error}"
         except Exception as error:
@@ -108,6 +112,9 @@ class Polls:
                 news = self.walker.look(claim.provider, claim.poll, claim.subject, listing, at=claim.at)
             except ProviderUnavailable:
                 again = LOOK_LATER
+            except Misconfigured as error:
+                self._pause(error)
+                again = LOOK_LATER
             except ProviderError as error:
                 log.warning("look.failed", provider=claim.provider, poll=claim.poll, error=type(error).__name__)
                 again = self._wait(claim)
@@ -118,6 +125,13 @@ class Polls:
                 looks.finish(connection, claim)
             else:
                 looks.put_off(connection, claim, wait=again)
+
+    def _pause(self, error: Misconfigured) -> None:
+        """It refuses our credentials: nobody asks any more, and the alert of paused providers tells people at once."""
+        with self.begin() as connection:
+            paused = gates.pause(connection, error.provider, reason=refused_us(error), by="rampkeeper")
+        if paused:
+            log.warning("provider.paused", provider=error.provider, status=error.status)
 
     @staticmethod
     def _wait(claim: LookClaim) -> timedelta | None:

@@ -179,7 +179,8 @@ class Recorder:
             reason=verdict.message,
             tries=flow.tries + 1 if verdict.costs_try else flow.tries,
             reuse=not verdict.costs_try and not parks,
-            even_parked=verdict.even_parked,
+            even_parked=verdict.unread,
+            misses=flow.misses + 1 if verdict.unread else 0,
             parked_reason=verdict.death.message if verdict.death else None,
         )
         ending = Ending(
@@ -213,6 +214,7 @@ class Recorder:
         tries: int | None = None,
         reuse: bool = True,
         even_parked: bool = False,
+        misses: int = 0,
         parked_reason: str | None = None,
     ) -> Change:
         """The flow stays where it is. A parked one stays parked: as a rule nothing is due until something wakes it."""
@@ -224,7 +226,8 @@ class Recorder:
             provider=step.provider,
             wait=None if parked_reason or (flow.parked and not even_parked) else wait,
             tries=flow.tries if tries is None else tries,
-            snoozes=flow.snoozes + 1,
+            snoozes=flow.snoozes if misses else flow.snoozes + 1,  # a miss is no reading: it ages nothing
+            misses=misses,
             reuse_attempt=reuse,
             snooze_reason=reason,
             parked_reason=parked_reason,

@@ -33,8 +33,8 @@ MISCONFIGURED_WAIT: Final = timedelta(minutes=1)  # the provider is paused meanw
 class Verdict:
     """`wait` None: park with `death`. `costs_try`: it counts against the tries. `outcome` names it in the attempt.
 
-    `even_parked`: nothing has been read, so a parked flow that was woken looks again too. `pause`: a provider that must
-    not be asked any more until a person resumes it, and why.
+    `unread`: nothing has been read, so it is a miss, and a parked flow that was woken looks again too. `pause`: a
+    provider that must not be asked any more until a person resumes it, and why.
     """
 
     outcome: str
@@ -43,7 +43,7 @@ class Verdict:
     costs_try: bool = False
     death: Death | None = None
     found: BreakFound | None = None
-    even_parked: bool = False
+    unread: bool = False
     pause: tuple[str, str] | None = None
 
 
@@ -56,13 +56,13 @@ def judge(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw:
             return Verdict(outcome="settling", message=str(error), wait=wait)
         case ProviderUnavailable(retry_after=after):
             outcome = "throttled" if isinstance(error, ProviderThrottled) else "unavailable"
-            return _unread(outcome, error, UNAVAILABLE.wait(flow.snoozes + 1, draw=draw, at_least=after))
+            return _unread(outcome, error, UNAVAILABLE.wait(flow.misses + 1, draw=draw, at_least=after))
         case UnexpectedAnswer():
             # A reading never exhausts the tries: it goes on until the state's time limit reports the flow stuck.
-            return _unread("unreadable", error, UNAVAILABLE.wait(flow.snoozes + 1, draw=draw))
+            return _unread("unreadable", error, UNAVAILABLE.wait(flow.misses + 1, draw=draw))
         case Misconfigured():
             verdict = _unread("misconfigured", error, MISCONFIGURED_WAIT)
-            return replace(verdict, pause=(error.provider, f"it refused us: {error}"))
+            return replace(verdict, pause=(error.provider, refused_us(error)))
         case NeedsPerson():
             return Verdict(
                 outcome="parked",
@@ -79,9 +79,14 @@ def judge(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw:
             return _try_again(error, flow=flow, step=step, retry=retry, draw=draw)
 
 
+def refused_us(error: Misconfigured) -> str:
+    """Why a provider is paused that does not take our credentials."""
+    return f"it refused us: {error}"
+
+
 def _unread(outcome: str, error: ProviderError, wait: timedelta) -> Verdict:
     """Nothing was learned and nothing was done: the same again later."""
-    return Verdict(outcome=outcome, message=str(error), wait=wait, even_parked=True)
+    return Verdict(outcome=outcome, message=str(error), wait=wait, unread=True)
 
 
 def _try_again(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw: random.Random) -> Verdict:

@@ -42,6 +42,7 @@ FLOW = Snapshot(
     visit=3,
     tries=0,
     snoozes=0,
+    misses=0,
     created_at=NOW,
     moved_at=NOW,
     watch_until=None,
