@@ -19,7 +19,7 @@ from requests.structures import CaseInsensitiveDict
 
 from providers.addresses import Refused, Target, read_url, why_refused
 from providers.answers import Answer
-from providers.transport import Wire
+from providers.transport import Wire, is_address
 from providers.transport import _close as close_handle
 from providers.watchdog import Watchdog
 
@@ -127,11 +127,14 @@ class Outgoing:
             except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for a name
                 failed.append(error)
 
-        waiting = threading.Thread(target=look_up, name="outgoing-resolver", daemon=True)
-        waiting.start()
-        waiting.join(wire.left())
-        if waiting.is_alive():
-            raise NoAnswer("the host's name was not resolved in time")
+        if is_address(target.host):  # nobody is asked
+            look_up()
+        else:
+            waiting = threading.Thread(target=look_up, name="outgoing-resolver", daemon=True)
+            waiting.start()
+            waiting.join(wire.left())
+            if waiting.is_alive():
+                raise NoAnswer("the host's name was not resolved in time")
         if failed or not found:
             raise NoAnswer("the host's name could not be resolved")
         return found

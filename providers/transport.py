@@ -130,7 +130,7 @@ class _Tracked(HTTPConnection):
             except OSError as error:
                 failures.append(error)
 
-        if _is_address(self._dns_host):
+        if is_address(self._dns_host):
             look_up()
         else:
             resolver = threading.Thread(target=look_up, name="resolver", daemon=True)
@@ -233,7 +233,8 @@ def _close(handle: socket.socket) -> None:
         handle.close()
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is written as an address, so that no name has to be looked up."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError):
             socket.inet_pton(family, host.strip("[]"))
