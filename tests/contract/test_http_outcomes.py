@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
 
 from funding.errors import (
     Misconfigured,
@@ -295,7 +296,7 @@ class InProcess(BaseAdapter):
 class TestAnotherTransport:
     def test_gets_the_request_and_gives_the_answer(self) -> None:
         reply = requests.Response()
-        reply.status_code, reply.raw = 200, io.BytesIO(b'{"a":1}')
+        reply.status_code, reply.raw = 200, HTTPResponse(io.BytesIO(b'{"a":1}'), preload_content=False)
         transport = InProcess(reply)
         assert a_client("http://due.test", transport=transport).call(CREATE, dict) == {"a": 1}
         assert transport.seen[0].url == "http://due.test/thing"

@@ -28,6 +28,22 @@ class Doors:
         pass
 
 
+class Noting(Doors):
+    """Notes who goes in and out."""
+
+    def __init__(self, turns: str) -> None:
+        super().__init__(turns)
+        self.noted: list[str] = []
+
+    def try_enter(self, provider: str) -> bool:
+        free = super().try_enter(provider)
+        self.noted += [f"in {provider}"] * free
+        return free
+
+    def leave(self, provider: str) -> None:
+        self.noted.append(f"out {provider}")
+
+
 class Announced(Heard):
     """Keeps the flows that were announced, in order."""
 
@@ -58,6 +74,15 @@ def received(house: DepositHouse, count: int) -> list[UUID]:
     return flows
 
 
+def paid_out(house: DepositHouse) -> UUID:
+    """A deposit that Due has paid out already when its first event comes."""
+    house.deposit(house.person(), path=("payment_processed",))
+    house.deliver()
+    house.ingest()
+    [(flow,)] = house.rows("SELECT id FROM flows")
+    return UUID(str(flow))
+
+
 def runner_of(house: DepositHouse, doors: Doors) -> tuple[Runner, Announced]:
     wake = Announced()
     house.worker.session.beat()
@@ -79,6 +104,28 @@ def test_whoever_leaves_a_place_sends_for_one_that_was_turned_away(house: Deposi
     runner.run(follow(), second)
     assert wake.announced == [first, second], "nobody else was turned away"
     assert states(house) == ["off_ramp_initiated"] * 3
+
+
+def test_a_deposit_goes_straight_on_at_the_next_provider_when_there_is_a_place(house: DepositHouse) -> None:
+    """One message for the whole way, and two places only for as long as it takes to go over."""
+    flow = paid_out(house)
+    doors = Noting("")
+    runner, wake = runner_of(house, doors)
+    runner.run(follow(), flow)
+    assert states(house) == ["broker_funding_initiated"]
+    assert doors.noted == ["in due", "in alpaca", "out due", "out alpaca"]
+    assert wake.announced == []
+    house.pass_time(60)
+
+
+def test_it_is_announced_where_every_place_is_taken(house: DepositHouse) -> None:
+    flow = paid_out(house)
+    doors = Noting("free taken")
+    runner, wake = runner_of(house, doors)
+    runner.run(follow(), flow)
+    assert (states(house), wake.announced) == (["off_ramp_completed"], [flow])
+    assert doors.noted == ["in due", "out due"]
+    house.books_differ = "the deposit is still on its way"
 
 
 def test_without_redis_those_turned_away_are_tried_again_at_once(house: DepositHouse) -> None:

@@ -14,6 +14,11 @@ def allowed(rates: list[SharedRate], calls: int) -> int:
     return sum(rates[number % len(rates)].spend() is None for number in range(calls))
 
 
+def redis_commands(url: str) -> int:
+    with redis.Redis.from_url(url) as client:
+        return int(client.info("stats")["total_commands_processed"])
+
+
 @pytest.fixture
 def nobody() -> str:
     """Where no Redis listens."""
@@ -51,6 +56,19 @@ class TestASharedRate:
         for thread in threads:
             thread.join()
         assert sum(counts) == 40
+
+    def test_a_generous_one_is_asked_once_for_many_calls_and_still_kept(self, valkey_url: str) -> None:
+        """What a process took and did not use in time is not used later."""
+        moments = [0.0]
+        rate = SharedRate("due", per_minute=240_000, redis_url=valkey_url, monotonic=lambda: moments[0])
+        asked = redis_commands(valkey_url)
+        assert allowed([rate], 60) == 60
+        assert redis_commands(valkey_url) - asked < 60
+        moments[0] = 1.0
+        assert rate._one_in_hand() is False
+
+        fleet = [SharedRate("alpaca", per_minute=6_000, redis_url=valkey_url) for _ in range(3)]
+        assert allowed(fleet, 7_000) == 6_000
 
     def test_survives_an_emptied_redis(self, valkey_url: str) -> None:
         rate = SharedRate("due", per_minute=5, redis_url=valkey_url)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from db import clock, looks, polls
 from dispatch.jobs import poll_job
-from funding.errors import ProviderUnavailable
+from funding.errors import Misconfigured, ProviderUnavailable
 from tests.support.moved_time import MovedTime
 from tests.support.rows import add_flow
 from tests.support.shelf import MINUTE, NOON, AlwaysOpen, House, Shelf, thing
@@ -19,6 +19,12 @@ from workers.polls import Polls
 @pytest.fixture
 def time(engine: Engine) -> MovedTime:
     return MovedTime(engine, NOON + 5 * MINUTE)
+
+
+def paused(time: MovedTime) -> list[tuple[str, str]]:
+    with time() as connection:
+        rows = connection.execute(text("SELECT provider, paused_reason FROM provider_gates WHERE paused"))
+        return [(row.provider, row.paused_reason) for row in rows]
 
 
 class TestTurns:
@@ -111,6 +117,15 @@ class TestTick:
         self.worker(House(time, acct=shelf)).run_tick(poll_job("due", "transfers"), slot)
         assert self.ended(time) == ("unavailable", "refused")
 
+    def test_that_is_refused_pauses_its_provider_at_once(self, time: MovedTime) -> None:
+        """The same key would be refused again each minute, and nobody would be told."""
+        shelf = Shelf()
+        shelf.fails[1] = Misconfigured("due answered 401", provider="due", status=401)
+        slot = self.tick(time, poll_job("due", "transfers"))
+        self.worker(House(time, acct=shelf)).run_tick(poll_job("due", "transfers"), slot)
+        assert self.ended(time) == ("refused", "due answered 401; due is paused until somebody resumes it")
+        assert paused(time) == [("due", "it refused us: due answered 401")]
+
     def test_of_a_bug_is_finished_so_that_the_next_slot_runs(self, time: MovedTime) -> None:
         def fails(_: object) -> str:
             raise ZeroDivisionError
@@ -196,6 +211,14 @@ class TestLook:
         worker.run_look("due", "due_transfer", "acct/a")
         assert self.waiting(time) == []
         assert len(shelf.asked) == 2
+
+    def test_that_is_refused_pauses_its_provider_at_once(self, time: MovedTime) -> None:
+        shelf = Shelf()
+        shelf.fails[1] = Misconfigured("due answered 403", provider="due", status=403)
+        self.ask(time)
+        self.worker(time, shelf).run_look("due", "due_transfer", "acct/a")
+        assert paused(time) == [("due", "it refused us: due answered 403")]
+        assert self.waiting(time) == [60]
 
     def test_of_a_provider_that_is_away_waits_a_minute(self, time: MovedTime) -> None:
         shelf = Shelf()

@@ -1,6 +1,7 @@
 """The gate: who gets out, and what the fleet learns from it."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -325,6 +326,30 @@ class TestThePlaces:
         gate = fleet.gate(threads=threads)
         assert [gate.try_enter() for _ in range(places + 1)] == [True] * places + [False]
         gate.leave()
+        assert gate.try_enter()
+
+    def test_a_call_from_inside_another_provider_takes_one_while_it_lasts(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or a provider that hangs would hold the threads of those who only ask it something on their way."""
+        monkeypatch.setattr("providers.gate.GUESTS_WAIT_S", 0.01)
+        gate = fleet.gate(threads=2)
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert elsewhere.submit(gate.try_enter).result()
+            with pytest.raises(ProviderThrottled, match="every place"):
+                gate.admit()
+            elsewhere.submit(gate.leave).result()
+
+            gate.admit()
+            assert not elsewhere.submit(gate.try_enter).result()
+            gate.settle(None)
+            assert elsewhere.submit(gate.try_enter).result()
+
+    def test_a_call_that_is_not_let_out_takes_none(self, fleet: Fleet) -> None:
+        gate = fleet.gate(threads=2)
+        fleet.row.paused = True
+        with pytest.raises(ProviderUnavailable):
+            gate.admit()
         assert gate.try_enter()
 
 
