@@ -195,7 +195,8 @@ def measure(size: Size, *, alone: bool, list_statements: bool = False, profile: 
         rounds: dict[str, list[Round]] = {one.name: [] for one in contestants}
         for number in range(size.rounds):
             say(f"round {number + 1} of {size.rounds}")
-            for one in contestants:
+            turn = number % len(contestants)  # so that nobody always goes first
+            for one in contestants[turn:] + contestants[:turn]:
                 played = arena.play(one, size)
                 if list_statements:
                     say(listed(played.counted, size.deposits))

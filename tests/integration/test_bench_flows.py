@@ -124,6 +124,7 @@ class TestPeersLock:
 
 
 @linux
+@pytest.mark.timeout(400)  # some 8 s; a busy machine needs more to start and stop it all than other tests
 def test_whole_deposits_go_through_our_own_processes() -> None:
     """Web, a worker and the clock, on servers of their own: every deposit funded once, its cost counted."""
     size = flows.Size(rounds=1, warm_up=2, deposits=10, workers=1, threads=4)
