@@ -78,7 +78,7 @@ class Settings(Group):
     )
     port: int = setting("PORT", whole(1, 65535), "Port of the web process", example="8000", default="8000")
     web_threads: int = setting(
-        "WEB_THREADS", whole(2, 256), "Requests one web process serves at a time", example="32", default="32"
+        "WEB_THREADS", whole(2, 256), "Requests one web process serves at a time", example="64", default="64"
     )
     worker_threads: int = setting(
         "WORKER_THREADS", whole(2, 64), "Steps one worker process runs at a time", example="8", default="8"

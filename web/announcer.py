@@ -12,7 +12,7 @@ from web.metrics import DoorMetrics
 
 Wake = Callable[[Sequence[int]], None]
 
-GATHER_S: Final = 0.01  # between two announcements: what comes thicker goes together, and is worked on together
+GATHER_S: Final = 0.02  # between two announcements: what comes thicker goes together, and is worked on together
 MOST_WAITING: Final = 5_000  # ids kept while Redis hangs; the dispatcher announces whatever is dropped
 STOP_WITHIN: Final = timedelta(seconds=1)
 

@@ -191,3 +191,19 @@ def test_stopping_commits_what_waits_and_takes_no_more() -> None:
     with pytest.raises(CannotStore):
         writing.writer.write(arrival("b"))
     writing.close()
+
+
+def test_however_requests_come_none_is_left_waiting() -> None:
+    """They wake the thread without a common lock: whoever comes just as it falls asleep must still be seen."""
+    writing = Writing()
+
+    def write(sender: int) -> None:
+        for number in range(300):
+            writing.writer.write(arrival(f"{sender}-{number}"))
+
+    for each in [writing.pool.submit(write, sender) for sender in range(4)]:
+        each.result(60)
+
+    assert len(writing.store.rows) == 4 * 300
+    assert trouble(writing.metrics, "late") == 0
+    writing.close()
