@@ -100,6 +100,12 @@ class TestRecover:
             looks = connection.execute(text("SELECT status, look_first FROM flows ORDER BY status")).all()
             assert [tuple(row) for row in looks] == [("closed", False), ("open", True)]
 
+    def test_says_whose_lost_events_only_due_can_send_again(self, rampkeeper: CommandLine) -> None:
+        link = 'due:virtual_account:va_1:{"mode":"legacy_offramp","account":"acct_1"}'
+        rampkeeper("customers", "add", "ana", "--link", link, "--yes")
+        told = rampkeeper("recover", "--since", "2h", "--yes").stdout
+        assert "1 virtual accounts are in legacy_offramp" in told
+
     def test_refuses_a_time_ahead(self, rampkeeper: CommandLine) -> None:
         assert "future" in rampkeeper("recover", "--since", "2999-01-01", "--yes", expect=1).stderr
 
