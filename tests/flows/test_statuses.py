@@ -97,6 +97,17 @@ def test_refunds_and_cancels_end_returned(house: DepositHouse, path: tuple[str, 
     assert house.world.effects.summary()["made"] == 0
 
 
+def test_what_is_first_seen_when_it_is_returned_is_received_and_reversed_at_once(house: DepositHouse) -> None:
+    """Both entries are of one step: the second must still know which it reverses."""
+    house.deposit(house.person(), path=("funds_received", "refund_processed"), step_seconds=0.0)
+    house.pass_time(60)
+    assert house.rows("SELECT from_state FROM transitions WHERE to_state = 'returned'") == [("off_ramp_initiated",)]
+    assert house.rows("SELECT count(DISTINCT attempt_id) FROM transitions WHERE attempt_id IS NOT NULL") == [(1,)]
+    assert house.rows("SELECT r.purpose FROM journal_entries e JOIN journal_entries r ON r.id = e.reverses_id") == [
+        ("received",)
+    ]
+
+
 def test_failed_keeps_the_money_in_sight(house: DepositHouse) -> None:
     """Due could not pay it out and holds it still: so do our books, and a break says who must act."""
     transfer = house.deposit(house.person(), path=("funds_received", "approved", "failed"))
