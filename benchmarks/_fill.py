@@ -31,6 +31,11 @@ def _earlier(*columns: str) -> dict[str, str]:
     return {column: f"t.{column} - {_AGO}" for column in columns}
 
 
+def _entry(column: str) -> str:
+    """The number of an entry's copy, above all that were given out."""
+    return f"%(last_entry)s * (n + 1::bigint) + t.{column}"
+
+
 TABLES: Final = (
     Copied(
         "flows",
@@ -57,12 +62,12 @@ TABLES: Final = (
         _OF_FLOWS,
         _new("flow_id")
         | _earlier("effective_at", "recorded_at")
-        | {"id": "%(last_entry)s + n::bigint * %(last_entry)s + t.id", "made_by": "pg_current_xact_id()"},
+        | {"id": _entry("id"), "reverses_id": _entry("reverses_id"), "made_by": "pg_current_xact_id()"},
     ),
     Copied(
         "postings",
         f"entry_id IN (SELECT id FROM journal_entries WHERE {_OF_FLOWS})",  # noqa: S608 - our own words
-        {"entry_id": "%(last_entry)s + n::bigint * %(last_entry)s + t.entry_id"},
+        {"entry_id": _entry("entry_id")},
     ),
     Copied("notifications", _OF_FLOWS, _new("id", "flow_id") | _earlier("happened_at", "delivered_at")),
     Copied(

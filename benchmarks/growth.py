@@ -93,9 +93,9 @@ def _slower(empty: Statements, full: Statements) -> str:
     """The statements that take longer beside closed flows, each on a line: both times a call, and how often."""
     before = {text: ms / times for text, times, ms in empty.calls}
     lines = [
-        f"{before[text]:8.3f} -> {ms / times:8.3f} ms, {times} times  {' '.join(text.split())[:LINE]}"
+        f"{before.get(text, 0.0):8.3f} -> {ms / times:8.3f} ms, {times} times  {' '.join(text.split())[:LINE]}"
         for text, times, ms in full.calls
-        if text in before and ms / times > SLOWER * before[text] and ms > NOTEWORTHY_MS
+        if ms / times > SLOWER * before.get(text, 0.0) and ms > NOTEWORTHY_MS
     ]
     return "\n".join(["statements that take longer there:", *lines]) if lines else "no statement takes longer there"
 

@@ -30,11 +30,13 @@ class Claim:
     has_breaks: bool
 
 
+# What is looked for by its key must not be looked for in a partial index, short on average and long after a rush: so
+# here and below `coalesce` and IS NOT DISTINCT FROM hide from the planner that such an index would hold the row.
 _CLAIM = text("""
     WITH was AS (
       SELECT id, snoozed_attempt_id FROM flows f
        WHERE f.id = :flow AND f.kind = :kind AND f.state = ANY(:states) AND f.attempt_id IS NULL
-         AND f.due_at <= rk_now()
+         AND coalesce(f.due_at <= rk_now(), false)
          AND EXISTS (SELECT FROM worker_sessions s WHERE s.id = :session AND s.ended_at IS NULL AND s.dead_at IS NULL)
          FOR UPDATE
     ), claimed AS (
@@ -85,8 +87,9 @@ def claim(
 ) -> Claim | None:
     """Take hold of a due flow for one attempt; None when it is done, not due, or someone else's.
 
-    One statement by primary key, locking that row. With `quick` the commit does not wait for the disk: nothing is
-    created before an intention is written, and that commit waits for this one too.
+    One statement by primary key, locking that row; what belongs to it is found by ix_flow_references_flow and
+    ix_customer_links_customer, and by uq_dead_letters_flow and ix_breaks_flow. With `quick` the commit does not wait
+    for the disk: nothing is created before an intention is written, and that commit waits for this one too.
     """
     row = run(
         connection,
@@ -170,7 +173,7 @@ _RELEASE = text("""
     WITH released AS (
       UPDATE flows SET attempt_id = NULL, session_id = NULL, claimed_at = NULL, claim_until = NULL,
                        due_at = rk_now() + :wait
-       WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
+       WHERE id = :flow AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt
       RETURNING id
     )
     UPDATE attempts SET outcome = 'released', finished_at = rk_now(), message = :reason
@@ -194,7 +197,7 @@ def release(connection: Connection, claim: Claim, *, reason: str, wait: timedelt
 
 _KEEP = text("""
     UPDATE flows SET claim_until = rk_now() + :hard_limit
-     WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
+     WHERE id = :flow AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt
 """)
 
 

@@ -16,7 +16,7 @@ from funding.snapshot import Intention
 _OPEN = text("""
     WITH held AS (
       UPDATE flows SET claim_until = rk_now() + :limit
-       WHERE id = :flow AND fence = :fence AND attempt_id = :attempt RETURNING id, visit
+       WHERE id = :flow AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt RETURNING id, visit
     )
     INSERT INTO intentions (key, flow_id, step, call, visit, generation, provider, request, sends, sent_at, settle_from)
     SELECT :key, h.id, :step, :call, h.visit, :generation, :provider, :request, 1, rk_now(), rk_now() + :limit
@@ -32,7 +32,7 @@ _OPEN = text("""
 _LOOKED = text("""
     UPDATE intentions i SET look_ups = look_ups + 1, looked_at = rk_now()
       FROM flows f
-     WHERE i.key = :key AND f.id = i.flow_id AND f.fence = :fence AND f.attempt_id = :attempt
+     WHERE i.key = :key AND f.id = i.flow_id AND f.fence = :fence AND f.attempt_id IS NOT DISTINCT FROM :attempt
     RETURNING i.*
 """)
 
@@ -53,7 +53,7 @@ class ClaimedIntentions:
         self._limit = limit
 
     def open(self, *, call: str, generation: int, key: UUID, request: str) -> Intention:
-        """Write down what is about to be sent; the commit waits for the disk. Raises: StaleClaim."""
+        """Write down what is about to be sent; the commit waits for the disk. By primary key. Raises: StaleClaim."""
         return self._act(
             _OPEN,
             key=key,

@@ -70,7 +70,7 @@ LEASE: Final = timedelta(seconds=90)  # far above the deadline of a sending; a l
 # A channel whose receiver said "gone" sends nothing, and what came in since is held with the rest.
 _HOLD_ONE: Final = text("""
     UPDATE notifications n SET state = 'held', due_at = NULL, last_error = :why
-    WHERE n.id = :id AND n.state = 'due' AND n.due_at <= rk_now()
+    WHERE n.id = :id AND n.state = 'due' AND coalesce(n.due_at <= rk_now(), false)
       AND EXISTS (SELECT FROM notifications h WHERE h.state = 'held' AND h.channel = n.channel)
 """)
 
@@ -78,7 +78,7 @@ _HOLD_ONE: Final = text("""
 _CLAIM: Final = text("""
     UPDATE notifications n
     SET fence = fence + 1, attempts = attempts + 1, due_at = rk_now() + :lease, claim_until = rk_now() + :lease
-    WHERE id = :id AND state = 'due' AND due_at <= rk_now()
+    WHERE id = :id AND state = 'due' AND coalesce(due_at <= rk_now(), false)  -- by its key, as in db.flows
       AND NOT EXISTS (SELECT FROM notifications h WHERE h.state = 'held' AND h.channel = n.channel)
     RETURNING id, flow_id, type, channel, data, happened_at, attempts, fence, rk_now() AS now,
               set_config('synchronous_commit', 'off', true)
@@ -160,7 +160,8 @@ class Ended:
 def claim(connection: Connection, notification_id: UUID) -> ClaimedNotification | None:
     """Take a due message for the length of a lease; None: not due, taken, over, or its channel is held.
 
-    Locks that row. The primary key finds it; ix_notifications_undelivered tells whether the channel is held.
+    Locks that row. The primary key finds it; ix_notifications_undelivered tells whether the channel is held, and
+    ix_notification_attempts_notification what was answered before.
     """
     row = run(connection, _CLAIM, {"id": notification_id, "lease": LEASE}).fetchone()
     if row is None:

@@ -268,7 +268,10 @@ def accounts_in_turn(
 
 
 def working_since(connection: Connection, provider: str) -> datetime | None:
-    """When the oldest open flow that now speaks to that provider began, at most a week ago; None: there is none."""
+    """When the oldest open flow that now speaks to that provider began, at most a week ago; None: there is none.
+
+    Served by ix_flows_open_moved_at.
+    """
     since: datetime | None = connection.execute(_WORKING_SINCE, {"provider": provider}).scalar_one_or_none()
     return since
 

@@ -80,7 +80,7 @@ _CHANGE = text("""
              parked_at = CASE WHEN :stays_parked OR :parked THEN coalesce(parked_at, rk_now()) END,
              due_at = CASE WHEN :status = 'closed' THEN NULL WHEN wakes <> :wakes THEN rk_now()
                            ELSE rk_now() + CAST(:wait AS interval) END
-       WHERE id = :flow AND fence = :fence AND attempt_id = :attempt
+       WHERE id = :flow AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt  -- by its key, as in db.flows
       RETURNING kind, state, coalesce(due_at <= rk_now(), false) AS due_now
     ), ended AS (
       UPDATE attempts
