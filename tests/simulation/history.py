@@ -74,7 +74,7 @@ class History:
         self.depth = 0
         self.acting: list[Actor] = []
         self.frames_heard = 0
-        self.ticking = self.draw.random() < plan.polls
+        self.polls = self.draw.random() < plan.polls
         self.people = People(self.world, self.quiet, wake=self.heard, draw=self.draw, tell=self._tell)
 
     def play(self) -> None:
@@ -91,14 +91,16 @@ class History:
         for _ in range(self.draw.choice(self.plan.rounds)):
             self.round()
         self.rough = False
-        self.ticking = False
         self.world.faults.clear()
         self._tell("quiet from here")
         self.people.relent(self.plan.mended)
         self._until_still()
         if self.people.replay(self.plan.mended):
             self._until_still()
-        self.ticking = True
+        if not self.polls:
+            self.polls = True
+            self.leader.falls_silent(self.quiet)
+            self.leader = self._new_leader()
         if self._walks_under_way():
             self.pass_time(POLLED_EVERY)  # they end at the place they left; what is newer is the next walk's
             self._until_still()
@@ -221,7 +223,7 @@ class History:
             moved_unit_of_work(self.connections, self.clock, self.boundary),
             self.clock,
             connect=connected["alpaca"].streams["journals"],
-            listings={name: [each.name for each in one.listings] for name, one in connected.items()},
+            listings={name: [each.name for each in one.listings] for name, one in connected.items() if self.polls},
             wake=self.heard,
             draw=self.draw,
         )
@@ -234,7 +236,7 @@ class History:
         free = self._well()
         if not free:
             return
-        worker = self.draw.choice(free)
+        worker = self.draw.choice(free) if self.rough else free[0]
         if sends:
             self._beat([worker])
         if not self._survives(worker, what, lambda: act(worker)):
@@ -304,7 +306,7 @@ class History:
 
     def _dispatch(self) -> None:
         self.heard.idle_queues = self.calendar.read().idle_queues(self.clock.now)
-        self._as_leader("dispatch", lambda leader: leader.announce(ticks=self.ticking))
+        self._as_leader("dispatch", SimulatedLeader.announce)
         self._hear()
 
     def _listen(self) -> None:
@@ -350,7 +352,7 @@ class History:
                 continue
             upcoming = self._next_moment()
             if upcoming is None:
-                if not self.ticking or self.leader.has_ticked():
+                if self.leader.has_ticked():
                     return
                 upcoming = self.clock.now
             # What is due and yet not done is claimed by somebody gone, or its provider is left alone for a while.

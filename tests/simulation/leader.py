@@ -47,6 +47,7 @@ class SimulatedLeader:
         self.alive = True
         self.frozen = False
         self._time = clock
+        self._polls = bool(listings)
         self._leadership = Leadership(begin, lasts=LASTS, monotonic=clock.monotonic)
         self._ticked: int | None = None  # the slot of every poll, which all have the same
         self._clock = product.Clock(
@@ -72,11 +73,11 @@ class SimulatedLeader:
             draw=draw,
         )
 
-    def announce(self, *, ticks: bool) -> None:
-        """Announce all that is due; with `ticks` make the ticks of a new slot first."""
+    def announce(self) -> None:
+        """Make the ticks of a new slot, and announce all that is due."""
 
         def act(lead: Lead) -> None:
-            if ticks and not self.has_ticked():
+            if not self.has_ticked():
                 self._clock.tick(lead)
                 self._ticked = self._slot()
             self._clock.dispatch(lead)
@@ -84,8 +85,8 @@ class SimulatedLeader:
         self._leading(act)
 
     def has_ticked(self) -> bool:
-        """Whether it has made the ticks of the newest slot."""
-        return self._ticked == self._slot()
+        """Whether it has made the ticks of the newest slot, if it is to make any."""
+        return not self._polls or self._ticked == self._slot()
 
     def _slot(self) -> int:
         return int(self._time.now.timestamp() // POLLED_EVERY.total_seconds())

@@ -59,9 +59,9 @@ class Plan:
     `polls`: how often the clock has any from the beginning; at the end it always has.
     """
 
-    deposits: tuple[int, ...] = (1, 1, 1, 2, 2, 3)
+    deposits: tuple[int, ...] = (1, 1, 1, 1, 1, 2, 2, 3)
     steps: tuple[float, ...] = (0.5, 5.0, 30.0)
-    rounds: tuple[int, ...] = (10, 15, 15, 20, 30)
+    rounds: tuple[int, ...] = (6, 8, 10, 12, 25)
     times: tuple[float, ...] = (0.2, 1.0, 3.0, 8.0, 20.0, 75.0)
     leaps: float = 0.5
     fault: float = 0.15

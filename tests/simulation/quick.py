@@ -6,6 +6,7 @@ locks that a history, which does one thing at a time, does not need and which ta
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Self
 
 import psycopg
@@ -25,13 +26,22 @@ SETTINGS = (  # limits of a fleet, which cost a timer a statement; and what only
 )
 
 
+@dataclass(slots=True)
+class Planned:
+    """A statement that a connection has planned, and once it has run, the columns it answers with, if any."""
+
+    name: bytes
+    has_run: bool = False
+    columns: list[psycopg.Column] | None = None
+
+
 class QuickConnection(psycopg.Connection[TupleRow]):
     """A connection whose cursors ask at once and wait in the library."""
 
     def __init__(self, pgconn: PGconn) -> None:
         super().__init__(pgconn, tuple_row)
         self.cursor_factory = QuickCursor
-        self.planned: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
+        self.planned: dict[tuple[bytes, tuple[int, ...]], Planned] = {}
         self._committed = False
 
     def tell(self, commands: bytes) -> None:
@@ -59,6 +69,13 @@ class QuickConnection(psycopg.Connection[TupleRow]):
 class QuickCursor(psycopg.Cursor[TupleRow]):
     """A cursor of such a connection: one statement, all its rows at once."""
 
+    _columns: list[psycopg.Column] | None = None
+
+    @property
+    def description(self) -> list[psycopg.Column] | None:
+        """The columns, which are the same each time a statement is run."""
+        return self._columns
+
     def execute(
         self, query: Query, params: Params | None = None, *, prepare: bool | None = None, binary: bool | None = None
     ) -> Self:
@@ -76,14 +93,16 @@ class QuickCursor(psycopg.Cursor[TupleRow]):
         if connection.pgconn.transaction_status == TransactionStatus.IDLE and not connection.autocommit:
             connection.tell(b"BEGIN")
         key = (asked.query, asked.types)
-        name = connection.planned.get(key)
-        if name is None:
-            name = b"q%d" % len(connection.planned)
-            _checked(connection.pgconn.prepare(name, asked.query, asked.types))
-            connection.planned[key] = name
-        result = connection.pgconn.exec_prepared(name, asked.params, asked.formats, self.format)  # type: ignore[arg-type]  # None is NULL
+        planned = connection.planned.get(key)
+        if planned is None:
+            planned = connection.planned[key] = Planned(b"q%d" % len(connection.planned))
+            _checked(connection.pgconn.prepare(planned.name, asked.query, asked.types))
+        result = connection.pgconn.exec_prepared(planned.name, asked.params, asked.formats, self.format)  # type: ignore[arg-type]  # None is NULL
         self._results.append(_checked(result))
         self._select_current_result(0)
+        if not planned.has_run:
+            planned.columns, planned.has_run = super().description, True
+        self._columns = planned.columns
         return self
 
 

@@ -45,6 +45,11 @@ _CLEAR: Final = "; ".join(
         "COMMIT",
     ]
 ).encode()
+# Here everybody may set the clock: who is asking need not be looked up some thousand times a history.
+_CLOCK: Final = b"""
+    CREATE OR REPLACE FUNCTION rk_now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+      SELECT coalesce(nullif(current_setting('rampkeeper.now', true), '')::timestamptz, statement_timestamp()) $$
+"""
 TIDY_AFTER: Final = 50  # histories: the rows they deleted are in everybody's way by then
 
 
@@ -54,6 +59,7 @@ class Stage:
     def __init__(self, url: str) -> None:
         self.engine = quick_engine(url)
         self.connections = AtHand(self.engine)
+        _tell(self.connections, _CLOCK)
         self.clock = Clock()
         self.world = World(
             clock=lambda: self.clock.now,
@@ -91,15 +97,16 @@ class Stage:
 
     def _tidy(self) -> None:
         """Give the room of deleted rows back. Statistics are nobody's: every statement is planned already."""
-        with self.connections.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, QuickConnection)
-            driver.tell(f"VACUUM {', '.join(TABLES)}".encode())
+        _tell(self.connections, f"VACUUM {', '.join(TABLES)}".encode())
 
 
 def empty(engine: Connects) -> None:
     """Take every row of a history away, on an engine of quick connections."""
+    _tell(engine, _CLEAR)
+
+
+def _tell(engine: Connects, commands: bytes) -> None:
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, QuickConnection)
-        driver.tell(_CLEAR)
+        driver.tell(commands)
