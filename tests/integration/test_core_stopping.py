@@ -82,7 +82,7 @@ def test_a_worker_whose_provider_hangs_ends_in_time_and_frees_its_flow(
             [sys.executable, "-m", "workers"],
             cwd=HERE,
             env={
-                "PATH": os.environ["PATH"],
+                **{name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")},
                 "DATABASE_URL": database_url,
                 "REDIS_URL": "redis://127.0.0.1:9/0",  # nobody there: rows are pulled
                 "DUE_API_KEY": "k",
@@ -102,7 +102,7 @@ def test_a_worker_whose_provider_hangs_ends_in_time_and_frees_its_flow(
         finally:
             worker.kill()
             worker.wait()
-    assert took < 26
+    assert took < 29, "a platform waits for 30 s"
     assert one("SELECT count(*) FROM worker_sessions WHERE ended_at IS NULL") == 0
     assert one("SELECT count(*) FROM flows WHERE attempt_id IS NOT NULL OR due_at IS NULL") == 0
     assert json.loads(log.read_text().splitlines()[-1])["event"] == "worker.stopped"
