@@ -1,6 +1,7 @@
 """Every webhook dropped while deposits are open: how long after the provider we know, and what asking costs."""
 
 import argparse
+import re
 import sys
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ LOTS: Final = 20  # they arrive in, over two of those steps
 KNOWN_WITHIN_S: Final = 600.0
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 LOOK_S: Final = 3.0
+ONE_TRANSFER: Final = re.compile(r"/v1/transfers/[^/?]+$")
 SHOWN: Final = 2_000  # requests the sandbox remembers: far more than come between two looks
 DECIDED: Final = ("payment_processed", "refund_submitted")  # what a deposit's step waits for at Due
 KNOWN: Final = ("off_ramp_completed", "returned")  # and where it then goes
@@ -50,29 +52,36 @@ def main() -> int:
         counted = doubled_and_lost(fleet)
         waited = _seconds(fleet, sent)
     figures: dict[str, float] = {f"{name}_s": value or 0.0 for name, value in percentiles(waited).items()}
-    figures |= {"lost": counted["lost"], "doubled": counted["doubled"], "share_of_rate_limit": heard.share()}
+    figures |= {"lost": counted["lost"], "doubled": counted["doubled"], **heard.shares()}
     tell("missed", figures)
     return 1 if counted["lost"] or counted["doubled"] else 0
 
 
 @dataclass(slots=True)
 class Heard:
-    """What Due has been asked, by its own log: requests in each minute. Nothing is created there, so all is polling."""
+    """What Due has been asked, by its own log: requests in each minute. Nothing is created there: all are reads."""
 
     fleet: Fleet
     until: datetime = LONG_AGO  # the latest request counted
-    by_minute: Counter[datetime] = field(default_factory=Counter)
+    walks: Counter[datetime] = field(default_factory=Counter)  # pages of listings: what polls ask for
+    steps: Counter[datetime] = field(default_factory=Counter)  # one transfer: a flow's own step
 
     def look(self) -> None:
         """Count what came since the last look; often enough that the sandbox still remembers all of it."""
         shown = self.fleet.system.control("GET", f"requests?provider=due&limit={SHOWN}")
-        moments = [datetime.fromisoformat(one["at"]) for one in shown]
-        self.by_minute.update(at.replace(second=0, microsecond=0) for at in moments if at > self.until)
-        self.until = max([self.until, *moments])
+        moments = [(datetime.fromisoformat(one["at"]), one["path"]) for one in shown]
+        for at, path in moments:
+            if at > self.until:
+                counted = self.steps if ONE_TRANSFER.match(path) else self.walks
+                counted[at.replace(second=0, microsecond=0)] += 1
+        self.until = max([self.until, *(at for at, _ in moments)])
 
-    def share(self) -> float:
-        """Of the calls a minute that Due's policy assumes, as many as were made in the busiest minute."""
-        return max(self.by_minute.values(), default=0) / POLICY.assumed_rate_per_minute
+    def shares(self) -> dict[str, float]:
+        """Of the calls a minute that the policy assumes: those of polls in their busiest minute, and all in theirs."""
+        return {
+            "share_of_rate_limit": max(self.walks.values(), default=0) / POLICY.assumed_rate_per_minute,
+            "share_with_steps": max((self.walks + self.steps).values(), default=0) / POLICY.assumed_rate_per_minute,
+        }
 
 
 def _until_known(fleet: Fleet, heard: Heard, sent: set[str]) -> None:

@@ -57,16 +57,19 @@ class TestMissed:
         world = FakeWorld()
         heard = Heard(world)  # type: ignore[arg-type] # asks only for what the sandbox logged
         share_of_one = 1 / POLICY.assumed_rate_per_minute
-        assert heard.share() == 0
+        assert set(heard.shares().values()) == {0}
 
         world.ask("2026-11-02T10:00:59.5Z", "2026-11-02T10:01:00Z")
         heard.look()
         heard.look()
-        assert heard.share() == pytest.approx(share_of_one)
+        assert heard.shares()["share_of_rate_limit"] == pytest.approx(share_of_one)
 
         world.ask("2026-11-02T10:01:00.25Z")
+        world.ask("2026-11-02T10:01:01Z", path="/v1/transfers/tf_1")
         heard.look()
-        assert heard.share() == pytest.approx(2 * share_of_one)
+        assert heard.shares() == pytest.approx(
+            {"share_of_rate_limit": 2 * share_of_one, "share_with_steps": 3 * share_of_one}
+        )
 
 
 class FakeWorld:
@@ -76,8 +79,8 @@ class FakeWorld:
         self.system = self
         self.log: list[Mapping[str, Any]] = []
 
-    def ask(self, *moments: str) -> None:
-        self.log[:0] = [{"at": moment} for moment in reversed(moments)]
+    def ask(self, *moments: str, path: str = "/v1/transfers?virtualAccountId=va_1") -> None:
+        self.log[:0] = [{"at": moment, "path": path} for moment in reversed(moments)]
 
     def control(self, _method: str, _path: str) -> list[Mapping[str, Any]]:
         return self.log
