@@ -1,10 +1,12 @@
 """Announcing never holds up who asks for it."""
 
 import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 
-from web.announcer import MOST_WAITING, Announcer
+from web.announcer import GATHER_S, MOST_WAITING, Announcer
 from web.metrics import DoorMetrics
 
 
@@ -69,3 +71,16 @@ def test_stopping_does_not_wait_for_a_queue_that_hangs() -> None:
 
     assert queue.calls == []
     queue.go.set()
+
+
+def test_what_comes_thick_goes_in_few_calls() -> None:
+    """Each call costs a message here and a transaction in a worker, however few ids it carries."""
+    calls: list[tuple[float, list[int]]] = []
+    announcer = Announcer(lambda ids: calls.append((time.monotonic(), list(ids))), metrics=DoorMetrics())
+
+    for number in range(500):
+        announcer.announce([number])
+    announcer.stop(timedelta(seconds=10))
+
+    assert [number for _, ids in calls for number in ids] == list(range(500))
+    assert all(later - earlier >= GATHER_S * 0.9 for (earlier, _), (later, _) in pairwise(calls))
