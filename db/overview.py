@@ -1,6 +1,7 @@
-"""The figures of the overview page. Each looks at no more than `MOST_COUNTED` rows and grows with nothing that is over.
+"""The figures of the overview page. Each looks at no more than so many rows, and grows with nothing that is over.
 
-Groups carry how many rows they stand for; a caller whose groups sum up to `MOST_COUNTED` says that there may be more.
+Groups carry how many rows they stand for; a caller whose groups sum up to `MOST_MOVING` (open flows) or `MOST_WAITING`
+(all else) says that there may be more.
 Nothing here locks. Ages are the caller's to work out, against `now`.
 """
 
@@ -10,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from db.clock import LEASE
-from db.page_reading import MOST_COUNTED, Rows, rows
+from db.page_reading import MOST_MOVING, MOST_WAITING, Rows, rows
 
 # Served by ix_flows_open_moved_at, the longest quiet first.
 _OPEN: Final = """
@@ -32,17 +33,15 @@ _PARKED: Final = """
 """
 
 # Served by uq_dead_letters_flow and uq_dead_letters_event, which hold open letters only.
-WAITING_LETTERS: Final = """
-    (SELECT * FROM dead_letters WHERE status IN ('open', 'replaying') AND flow_id IS NOT NULL LIMIT :most)
-    UNION ALL
-    (SELECT * FROM dead_letters WHERE status IN ('open', 'replaying') AND event_id IS NOT NULL LIMIT :most)
-"""
+_OF_FLOWS: Final = "SELECT * FROM dead_letters WHERE status IN ('open', 'replaying') AND flow_id IS NOT NULL"
+_OF_EVENTS: Final = "SELECT * FROM dead_letters WHERE status IN ('open', 'replaying') AND event_id IS NOT NULL"
+WAITING_LETTERS: Final = f"{_OF_FLOWS} UNION ALL {_OF_EVENTS}"
 _LETTERS: Final = f"""
     SELECT fingerprint, min(kind) AS kind, min(step) AS step, min(error) AS error, min(blame) AS blame,
            count(*) AS letters, count(*) FILTER (WHERE status = 'replaying') AS replaying,
            count(DISTINCT customer_id) AS customers, min(opened_at) AS oldest_at, max(opened_at) AS newest_at,
            (array_agg(message ORDER BY opened_at DESC))[1] AS message
-      FROM ({WAITING_LETTERS}) AS waiting
+      FROM (({_OF_FLOWS} LIMIT :most) UNION ALL ({_OF_EVENTS} LIMIT :most)) AS waiting
      GROUP BY fingerprint ORDER BY count(*) DESC, min(opened_at), fingerprint
 """  # noqa: S608 -- a constant of this file
 
@@ -103,27 +102,27 @@ _FLEET: Final = """
 
 def open_flows(connection: Connection) -> Rows:
     """What is moving, by kind and state, the longest quiet first."""
-    return rows(connection, _OPEN, most=MOST_COUNTED)
+    return rows(connection, _OPEN, most=MOST_MOVING)
 
 
 def parked_flows(connection: Connection) -> Rows:
     """What is parked, by kind, state and its letter's error, the largest group first; `reason` is the newest one's."""
-    return rows(connection, _PARKED, most=MOST_COUNTED)
+    return rows(connection, _PARKED, most=MOST_WAITING)
 
 
 def letters_by_cause(connection: Connection) -> Rows:
     """Letters that wait, by cause, the largest group first; `message` is the newest one's."""
-    return rows(connection, _LETTERS, most=MOST_COUNTED)
+    return rows(connection, _LETTERS, most=MOST_WAITING)
 
 
 def open_breaks(connection: Connection) -> Rows:
     """Open breaks by provider, type and asset with what stands at risk (minor units), the largest group first."""
-    return rows(connection, _BREAKS, most=MOST_COUNTED)
+    return rows(connection, _BREAKS, most=MOST_WAITING)
 
 
 def providers(connection: Connection, names: Sequence[str]) -> Rows:
     """Each provider's gate, when it was last heard and polled, and its calls and errors of the last hour."""
-    return rows(connection, _PROVIDERS, providers=list(names), most=MOST_COUNTED)
+    return rows(connection, _PROVIDERS, providers=list(names), most=MOST_WAITING)
 
 
 def fleet(connection: Connection) -> dict[str, Any]:

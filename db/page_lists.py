@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 
 from db.listings import FLOW, LETTER
 from db.overview import WAITING_LETTERS
-from db.page_reading import MOST_COUNTED, Rows, rows
+from db.page_reading import Rows, rows
 from db.report_figures import BREAK
 
 MOST: Final = 50  # rows of a page
+WINDOW: Final = 5_000  # rows a filter looks through for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def flows(
 ) -> Page:
     """Flows of one view: the longest waiting first of what moves or is parked, else the newest first.
 
-    A filter looks through the next `MOST_COUNTED` rows of the view; when they are through before the page is full, the
+    A filter looks through the next `WINDOW` rows of the view; when they are through before the page is full, the
     next page goes on behind them. Those of one customer by ix_flows_customer. Raises: KeyError: no such view.
     """
     condition, column, newest_first = _VIEWS[view]
@@ -74,7 +75,7 @@ def flows(
          WHERE {" AND ".join(bounds)} ORDER BY f.{column} {way}, f.id {way}
     """
     place = _after(after) | ({"customer": customer} if customer is not None else {})
-    window = MOST_COUNTED if filters else MOST + 1
+    window = WINDOW if filters else MOST + 1
     found = rows(
         connection,
         f"""
@@ -111,7 +112,6 @@ def letters(
         values["fingerprint"] = fingerprint
     elif waiting:
         source = f"({WAITING_LETTERS})"
-        values["most"] = MOST_COUNTED
     found = rows(
         connection,
         f"""

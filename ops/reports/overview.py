@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from db import fleet as fleet_figures
 from db import overview as figures
-from db.page_reading import MOST_COUNTED, Rows
+from db.page_reading import MOST_MOVING, MOST_WAITING, Rows
 from ops.reports.cells import length_text, money_text
 from ops.reports.words import provider_name
 
@@ -44,9 +44,17 @@ class Overview:
     providers: Rows
     concerns: tuple[Concern, ...]
 
-    def total(self, part: str, count: str) -> int:
-        """How many all groups of a part stand for."""
-        return sum(row[count] for row in getattr(self, part))
+    def total(self, part: str) -> str:
+        """How many all groups of "moving", "parked", "letters" or "breaks" stand for."""
+        return count_text(self._total(part), MOST_MOVING if part == "moving" else MOST_WAITING)
+
+    def cut(self, part: str) -> bool:
+        """Whether there may be more than were counted."""
+        return self.total(part).endswith("+")
+
+    def _total(self, part: str) -> int:
+        rows: Rows = getattr(self, part)
+        return sum(row["flows" if part in {"moving", "parked"} else part] for row in rows)
 
     @property
     def oldest_moving(self) -> datetime | None:
@@ -105,9 +113,9 @@ def overview(connection: Connection, enabled: Mapping[str, bool]) -> Overview:
     )
 
 
-def count_text(count: int) -> str:
-    """A count as people read it; one that was cut off says so: "10,000+"."""
-    return f"{count:,}" if count < MOST_COUNTED else f"{MOST_COUNTED:,}+"
+def count_text(count: int, most: int = MOST_WAITING) -> str:
+    """A count as people read it; one that was cut off says so: "2,000+"."""
+    return f"{count:,}" if count < most else f"{most:,}+"
 
 
 def _of_fleet(fleet: Mapping[str, Any], due: Rows, lags: Mapping[str, Mapping[str, float]]) -> Iterator[Concern]:
