@@ -17,6 +17,7 @@ from settings import SettingsError, load
 from workers.actors import declare
 from workers.desk import make_desk
 from workers.pull import Pull, is_told
+from workers.standstill import Standstill
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +44,11 @@ def main() -> None:
     desk.session.beat_always()
     worker = Worker(desk.broker, queues=set(QUEUES), worker_threads=settings.worker_threads)
     pull = Pull(desk.begin, desk, threads=settings.worker_threads, heard=lambda: is_told(desk.redis))
+    standstill = Standstill(settings.worker_threads)
+    desk.broker.add_middleware(standstill)
     worker.start()
     pull.start()
+    standstill.watch()
     log.info("worker.started", session=str(desk.session.id), threads=settings.worker_threads)
     stop.wait()
     log.info("worker.stopping", within_s=FINISH_WITHIN_S)
