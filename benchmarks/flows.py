@@ -23,7 +23,7 @@ from benchmarks._processes import BenchmarkFailed, Processes, cpu_s
 from benchmarks._profile import shares
 from benchmarks._result import tell
 from benchmarks._watch import Statements, Watch, make_watcher
-from benchmarks._webhooks import request, transfer_id
+from benchmarks._webhooks import ACCOUNTS, request, transfer_id
 from embedded.guardian import Guardian
 from embedded.postgres import PostgresServer
 from embedded.valkey import ValkeyServer
@@ -51,7 +51,7 @@ class Size:
 
 
 FULL: Final = Size(rounds=3, warm_up=200, deposits=2000)
-QUICK: Final = Size(rounds=1, warm_up=50, deposits=200)
+QUICK: Final = Size(rounds=1, warm_up=ACCOUNTS, deposits=200)  # every customer has deposited once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
