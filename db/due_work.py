@@ -24,16 +24,22 @@ _REACHABLE: Final = """NOT EXISTS (
 
 
 def _query(table: str, key: str, result: str, *conditions: str) -> TextClause:
-    """Stamp the rows of `table` that are due and meet every condition. All parts are constants of this file."""
+    """Stamp the rows of `table` that are due and meet every condition. All parts are constants of this file.
+
+    The rows of a table that grows are met again by their id: joined, as many would be planned for as the limit allows,
+    and for the few that are due the whole table read.
+    """
     also = "".join(f"\n         AND {condition}" for condition in (_AGAIN, *conditions))
-    same = " AND ".join(f"t.{column} = d.{column}" for column in key.split(", "))
+    columns = key.split(", ")
+    joined = "FROM due d WHERE " + " AND ".join(f"t.{column} = d.{column}" for column in columns)
+    same = joined if len(columns) > 1 else f"WHERE t.{key} = ANY(ARRAY(SELECT {key} FROM due))"  # noqa: S608 -- the same
     return text(f"""
       WITH due AS (
         SELECT {key} FROM {table} AS due_row
          WHERE due_at <= (SELECT rk_now()){also}
          ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
       )
-      UPDATE {table} t SET announced_at = rk_now() FROM due d WHERE {same}
+      UPDATE {table} t SET announced_at = rk_now() {same}
       RETURNING {result}
     """)  # noqa: S608 -- built from constants above
 
