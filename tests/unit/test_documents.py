@@ -20,6 +20,7 @@ DOCUMENTS = sorted(
     path.relative_to(ROOT)
     for pattern in ("*.md", "docs/**/*.md", "sandbox/**/*.md", "tests/**/*.md", "benchmarks/**/*.md")
     for path in ROOT.glob(pattern)
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)  # an environment's packages
 )
 LATER = {"reconcile", "withdrawals", "top-ups", "bridge", "approvals"}  # checked once they are there
 NO_SETTINGS = {"USD_6"}  # an asset
