@@ -73,10 +73,10 @@ def kept(outcome: str = "unknown", request: str = "{}") -> Intention:
 class Nobody:
     """No other flow anywhere."""
 
-    def owned(self, provider: str, kind: str, ids: Sequence[str]) -> Collection[str]:  # noqa: ARG002 -- the port's shape
+    def owned(self, provider: str, kind: str, ids: Sequence[str]) -> Collection[str]:
         return ()
 
-    def one_before(self, provider: str, kind: str, *, alike: str) -> bool:  # noqa: ARG002 -- the port's shape
+    def one_before(self, provider: str, kind: str, *, alike: str) -> bool:
         return False
 
 
