@@ -22,13 +22,14 @@ _OPEN: Final = """
      GROUP BY kind, state ORDER BY quiet_since, kind, state
 """
 
-# Served by ix_flows_parked; the letter of each by uq_dead_letters_flow.
+# Served by ix_flows_parked. The letter of each is looked up by uq_dead_letters_flow, never joined to all there ever were.
 _PARKED: Final = """
     SELECT f.kind, f.state, coalesce(d.error, 'no letter') AS error, d.blame, count(*) AS flows,
            min(f.parked_at) AS oldest_at, (array_agg(f.parked_reason ORDER BY f.parked_at DESC))[1] AS reason
       FROM (SELECT id, kind, state, parked_at, parked_reason FROM flows
              WHERE parked_at IS NOT NULL ORDER BY parked_at LIMIT :most) AS f
-      LEFT JOIN dead_letters d ON d.flow_id = f.id AND d.status IN ('open', 'replaying')
+      LEFT JOIN LATERAL (SELECT error, blame FROM dead_letters d
+                          WHERE d.flow_id = f.id AND d.status IN ('open', 'replaying') LIMIT 1) AS d ON true
      GROUP BY f.kind, f.state, d.error, d.blame ORDER BY count(*) DESC, min(f.parked_at)
 """
 

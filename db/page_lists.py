@@ -18,7 +18,7 @@ from db.page_reading import Rows, rows
 from db.report_figures import BREAK
 
 MOST: Final = 50  # rows of a page
-WINDOW: Final = 5_000  # rows a filter looks through for them
+WINDOW: Final = 2_000  # rows a filter looks through for them
 
 
 @dataclass(frozen=True, slots=True)
