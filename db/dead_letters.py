@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
+from db.direct import run
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
@@ -110,4 +112,4 @@ def resolve(connection: Connection, flow: UUID, *, by: str) -> None:
 def resolve_events(connection: Connection, events: list[int]) -> None:
     """These events are handled after all."""
     if events:
-        connection.execute(_RESOLVE_EVENTS, {"events": events})
+        run(connection, _RESOLVE_EVENTS, {"events": events})

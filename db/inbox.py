@@ -10,9 +10,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, Engine, RowMapping, text
+from sqlalchemy import Connection, Engine, text
 
 from db.arrays import Blobs, Texts, blobs, texts
+from db.direct import run
 from db.sealing import CannotOpen, Sealed, Sealer
 
 PLAIN = Sealer()
@@ -175,7 +176,7 @@ def sealing_context(provider: str, digest: bytes) -> str:
 
 _TAKE = text("""
     SELECT id, provider, event_id, source, body, body_key, body_digest, attempts,
-           extract(epoch FROM rk_now() - received_at)::float8 AS age_s
+           extract(epoch FROM rk_now() - received_at)::float8 AS age_s, set_config('synchronous_commit', 'off', true)
       FROM inbox_events WHERE id = ANY(:ids) AND coalesce(due_at <= rk_now(), false)  -- by its key, as in db.flows
      ORDER BY id FOR UPDATE SKIP LOCKED
 """)
@@ -184,30 +185,31 @@ _TAKE = text("""
 def take(connection: Connection, ids: Sequence[int], *, sealer: Sealer = PLAIN) -> list[InboxEvent]:
     """Those of `ids` that are due, locked, in id order; rows another worker has locked are left to it.
 
-    Served by the primary key.
+    The commit will not wait for the disk: lost with Postgres, they are still due and lead to the same again. Served by
+    the primary key.
     """
-    return [_event(row, sealer) for row in connection.execute(_TAKE, {"ids": list(ids)}).mappings()]
+    return [_event(row, sealer) for row in run(connection, _TAKE, {"ids": list(ids)}).fetchall()]
 
 
-def _event(row: RowMapping, sealer: Sealer) -> InboxEvent:
+def _event(row: Any, sealer: Sealer) -> InboxEvent:
     body, unreadable = b"", None
-    if row["body"] is None:
+    if row.body is None:
         unreadable = "its body was cleared before it was handled"
     else:
-        sealed = Sealed(bytes(row["body"]), row["body_key"])
+        sealed = Sealed(bytes(row.body), row.body_key)
         try:
-            body = sealer.open(sealed, context=sealing_context(row["provider"], bytes(row["body_digest"])))
+            body = sealer.open(sealed, context=sealing_context(row.provider, bytes(row.body_digest)))
         except CannotOpen:
             unreadable = "no key at hand opens its stored body"
     return InboxEvent(
-        id=row["id"],
-        provider=row["provider"],
-        event_id=row["event_id"],
-        source=row["source"],
+        id=row.id,
+        provider=row.provider,
+        event_id=row.event_id,
+        source=row.source,
         body=body,
         unreadable=unreadable,
-        attempts=row["attempts"],
-        age_s=row["age_s"],
+        attempts=row.attempts,
+        age_s=row.age_s,
     )
 
 
@@ -228,7 +230,8 @@ def settle(connection: Connection, handled: Sequence[Handled]) -> None:
     """Write what became of taken events; they are locked by `take` already."""
     if not handled:
         return
-    connection.execute(
+    run(
+        connection,
         _SETTLE,
         {
             "ids": [h.id for h in handled],
@@ -254,4 +257,4 @@ def reference_written(connection: Connection, keys: Sequence[str]) -> list[int]:
     """Make deferred events due whose "provider/kind/id" has just been written. Served by ix_inbox_events_waits_for."""
     if not keys:
         return []
-    return list(connection.execute(_REFERENCE_WRITTEN, {"keys": list(keys)}).scalars())
+    return [row.id for row in run(connection, _REFERENCE_WRITTEN, {"keys": list(keys)}).fetchall()]

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import dead_letters, flows, inbox
 from db.dead_letters import Death
-from db.engine import UnitOfWork, wait_for_no_disk
+from db.engine import UnitOfWork
 from db.inbox import Handled, InboxEvent
 from db.sealing import Sealer
 from db.trouble import refused
@@ -57,7 +57,6 @@ class Ingest:
         with self.begin() as connection:
             handled: list[Handled] = []
             readings: list[tuple[InboxEvent, Reading]] = []
-            wait_for_no_disk(connection)  # lost, the events are still due, and lead to the same again
             for event in inbox.take(connection, ids, sealer=self.sealer):
                 answer = self._read(event)
                 if isinstance(answer, Reading):
