@@ -22,7 +22,7 @@ _OPEN: Final = """
      GROUP BY kind, state ORDER BY quiet_since, kind, state
 """
 
-# Served by ix_flows_parked. The letter of each is looked up by uq_dead_letters_flow, never joined to all there ever were.
+# Served by ix_flows_parked. Each one's letter is looked up by uq_dead_letters_flow: a join would read every letter.
 _PARKED: Final = """
     SELECT f.kind, f.state, coalesce(d.error, 'no letter') AS error, d.blame, count(*) AS flows,
            min(f.parked_at) AS oldest_at, (array_agg(f.parked_reason ORDER BY f.parked_at DESC))[1] AS reason
