@@ -80,8 +80,15 @@ def test_what_one_would_quote_to_the_provider_is_kept() -> None:
 
 def test_everything_stands_in_the_order_of_time() -> None:
     letter = {
-        **{"id": "l1", "step": "fund_brokerage", "error": "rejected", "message": "ask", "blame": "us"},
-        **{"status": "resolved", "opened_at": at(2), "resolved_at": at(9), "resolved_by": "ana"},
+        "id": "l1",
+        "step": "fund_brokerage",
+        "error": "rejected",
+        "message": "ask",
+        "blame": "us",
+        "status": "resolved",
+        "opened_at": at(2),
+        "resolved_at": at(9),
+        "resolved_by": "ana",
     }
     lines = timeline(story(letters=[letter], attempts=[attempt("advanced")], transitions=[move("received", -1)]))
 
