@@ -23,7 +23,7 @@ def main() -> int:
         databases.make_template("simulation", upgrade)
         with Stage(databases.url_of("simulation")) as stage:
             history = told(stage, chosen.seed, chosen.plan)
-            wrong = untrue_at_the_end(history.world, history.quiet)
+            wrong = [*history.wrong, *untrue_at_the_end(history.world, history.quiet)]
     sys.stdout.write("\n".join([str(history.story), *(wrong or ["it ends well"]), ""]))
     return 1 if wrong else 0
 

@@ -2,9 +2,8 @@
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 from unittest import mock
 
 import psycopg
@@ -12,20 +11,29 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from db.engine import UnitOfWork
-from tests.simulation.quick import QuickConnection
+from tests.simulation.quick import Connects, QuickConnection
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)  # a Monday
 
 
 class Clock:
-    """Time that moves only when told to. `commits` counts the transactions made in it."""
+    """Time that moves only when told to. `commits` counts the transactions made in it.
+
+    The database's clock goes `ahead` of it, or behind.
+    """
 
     def __init__(self) -> None:
         self.now = START
+        self.ahead = timedelta(0)
         self.commits = 0
 
     def __call__(self) -> datetime:
         return self.now
+
+    @property
+    def database(self) -> datetime:
+        """What time the database thinks it is."""
+        return self.now + self.ahead
 
     def monotonic(self) -> float:
         return (self.now - START).total_seconds()
@@ -42,28 +50,21 @@ class CutOff(Exception):
     """What a driver reports when the connection broke during the commit."""
 
 
-class Connects(Protocol):
-    """Where connections come from: a SQLAlchemy engine, or one that keeps them at hand."""
-
-    def connect(self) -> AbstractContextManager[Connection]:
-        """A connection for a block."""
-        ...
-
-
 Boundary = Callable[[str], None]
 
 
 def moved_unit_of_work(engine: Connects, clock: Clock, boundary: Boundary) -> UnitOfWork:
-    """Transactions in virtual time that tell `boundary` before and after their commit.
+    """Transactions in virtual time that tell `boundary` when they begin, and before and after their commit.
 
     A boundary that raises CutOff before the commit loses it, after the commit only the news of it.
     """
 
     @contextmanager
     def begin() -> Iterator[Connection]:
+        boundary("begins")
         with engine.connect() as connection:
             transaction = connection.begin()
-            _tell(connection, clock.now)
+            _tell(connection, clock.database)
             yield connection
             if not transaction.is_active:
                 return

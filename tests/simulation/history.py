@@ -5,32 +5,41 @@ from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import inbox
-from db.inbox import Arrival
 from funding.flows.table import FLOWS
 from tests.simulation.clock import Crash, CutOff, moved_unit_of_work
+from tests.simulation.door import SimulatedDoor
 from tests.simulation.heard import Heard
 from tests.simulation.leader import SimulatedLeader
 from tests.simulation.moments import Calendar
 from tests.simulation.people import People
 from tests.simulation.plan import Plan
 from tests.simulation.stage import Stage
+from tests.simulation.truth import broken_promises, held_back
 from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import POLLED_EVERY, SimulatedWorker
 
+LAGS: Final = 3  # rounds that a standby may be behind
+JUMPS_S: Final = (-600, -30, -3, 3, 30, 600)
 READINGS: Final = 4  # of the beats, within
 SILENT: Final = timedelta(seconds=8.4)  # which is longer than a worker may be silent
 QUIET_ROUNDS: Final = 150
 CLAIM_LASTS: Final = timedelta(seconds=30)  # after that the leader frees also what a living worker holds
 BEAT_S: Final = 4.0  # a worker sends nothing when its last beat is older than 5 s
-LATER: Final = timedelta(hours=2)  # what only a poll finds has been found, and what rests has been looked at
+LATER: Final = timedelta(minutes=40)  # what only a poll finds has been found, and what rests has been looked at
+_LEASE_ENDS: Final = text("UPDATE clock_leases SET expires_at = least(expires_at, rk_now() + interval '7 seconds')")
 STREAM: Final = "/v2/events/journals/status"
+
+
+def _done(_answer: object) -> None:
+    """Nobody waits for it."""
+
 
 Actor = SimulatedWorker | SimulatedLeader
 
@@ -62,16 +71,27 @@ class History:
         self.quiet = moved_unit_of_work(self.connections, self.clock, lambda _: None)
         self.calendar = Calendar(self.clock, self.quiet)
         self.wires = {
-            "due": SandboxWire(stage.apps["due"], self.clock, lambda name: self.boundary(f"due {name}")),
-            "alpaca": SandboxWire(
-                stage.apps["alpaca"], self.clock, lambda name: self.boundary(f"alpaca {name}"), self._spoil
-            ),
+            name: SandboxWire(
+                app,
+                self.clock,
+                partial(self._at, name),
+                self._spoil,
+                sends=self._check_sender,
+                delays=self._delays,
+            )
+            for name, app in stage.apps.items()
         }
         self.heard = Heard()
+        self.standby = stage.standby
+        self.door = SimulatedDoor(self.world, moved_unit_of_work(self.connections, self.clock, self._cuts), self.heard)
+        self.wrong: list[str] = []  # what was seen on the way
+        self.played = 0  # rounds, those within a stall too
+        self.kept_in: int | None = None  # the round after which the standby lags
+        self.kept_at = self.clock.now
         self.workers: list[SimulatedWorker] = []
         self.buried: set[UUID] = set()  # sessions known to be dead
-        self.loose = False  # whether a claim may have been left behind since the leader last looked
         self.depth = 0
+        self.stalled = False  # whether somebody has stood still in what is being done
         self.acting: list[Actor] = []
         self.frames_heard = 0
         self.polls = self.draw.random() < plan.polls
@@ -82,14 +102,22 @@ class History:
         deposits = self.draw.choice(self.plan.deposits)
         self.people.arrive(deposits, strangers=self.plan.strangers)
         self._workers()
-        self.leader = self._new_leader()
+        rounds = self.draw.choice(self.plan.rounds)
+        if self.draw.random() < self.plan.failovers:
+            self.kept_in = self.draw.randint(1, rounds)
+            self.polls = True  # what only lost commits knew is found by reading again
+        self.leaders = [self._new_leader()]
         for name, provider, more in self.draw.sample(self.plan.menu, self.plan.faults):
             self.world.faults.set(name, provider=provider, probability=self.plan.fault, **more)
             self._tell(f"fault {name} at {provider} with {self.plan.fault}")
         for _ in range(deposits):
             self._deposit()
-        for _ in range(self.draw.choice(self.plan.rounds)):
+        for _ in range(rounds):
             self.round()
+        self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        """No more faults; everybody mends what they can, and time passes until nothing moves."""
         self.rough = False
         self.world.faults.clear()
         self._tell("quiet from here")
@@ -99,8 +127,9 @@ class History:
             self._until_still()
         if not self.polls:
             self.polls = True
-            self.leader.falls_silent(self.quiet)
-            self.leader = self._new_leader()
+            for leader in self.leaders:
+                leader.falls_silent(self.quiet)
+            self.leaders = [self._new_leader()]
         if self._walks_under_way():
             self.pass_time(POLLED_EVERY)  # they end at the place they left; what is newer is the next walk's
             self._until_still()
@@ -112,9 +141,18 @@ class History:
     def round(self) -> None:
         """Some time passes and one or two things happen."""
         self.pass_time(self._some_time())
+        if self.draw.random() < self.plan.jumps:
+            self.clock.ahead += timedelta(seconds=self.draw.choice(JUMPS_S))
+            self._tell(f"the database's clock is {self.clock.ahead.total_seconds():.0f} s ahead")
         if self.draw.random() < self.plan.people:
             self.people.act(self.draw.choice(self.plan.acts))
         self.draw.choice((self._dispatch, self._dispatch, self._hear, self._hear, self._webhooks, self._listen))()
+        self.played += 1
+        if self.played == self.kept_in:
+            self.standby.keep()
+            self.kept_at = self.clock.database
+        elif self.kept_in and self.played == self.kept_in + LAGS:
+            self._fail_over()
 
     def _some_time(self) -> timedelta:
         upcoming = self._next_moment() if self.draw.random() < self.plan.leaps else None
@@ -136,8 +174,8 @@ class History:
                 self.clock.advance(step)
         self.clock.now = max(self.clock.now, until)
         self.world.tick()
-        if silent or (by >= CLAIM_LASTS and self.loose):
-            self.loose = False
+        claimed = self.calendar.read().claimed
+        if silent or (claimed is not None and claimed + CLAIM_LASTS <= self.clock.database):
             self._as_leader("sweep", SimulatedLeader.sweep)
             self._bury(silent)
 
@@ -162,7 +200,6 @@ class History:
             raise Crash(name)
         if luck < self.plan.crash + self.plan.cut_off and name.startswith("commit"):
             self._tell(f"  connection cut at {name}")
-            self.loose = True
             raise CutOff(name)
         if (
             luck > 1 - self.plan.pause and self.depth < self.plan.deepest and name != "commit"
@@ -176,13 +213,14 @@ class History:
         stalled = self.acting[-1]
         self._tell(f"  stall at {name}")
         self.depth += 1
-        stalled.frozen = self.loose = True
+        stalled.frozen = True
         if isinstance(stalled, SimulatedLeader):
             stalled.falls_silent(self.quiet)
         try:
             for _ in range(self.draw.randint(1, self.plan.stall)):
                 self.round()
         finally:
+            self.stalled = True
             stalled.frozen = False
             self.depth -= 1
         self._tell(f"  goes on at {name}")
@@ -239,28 +277,33 @@ class History:
         worker = self.draw.choice(free) if self.rough else free[0]
         if sends:
             self._beat([worker])
+        self.stalled = False
         if not self._survives(worker, what, lambda: act(worker)):
             self._workers()
+        if self.stalled:
+            self.wrong += held_back(self.quiet)
 
     def _as_leader(self, what: str, act: Callable[[SimulatedLeader], None]) -> None:
-        """The same for the clock process: its successor waits for the lease to run out."""
-        leader = self.leader
-        if not leader.frozen and not self._survives(leader, what, lambda: act(leader)):
+        """The same for the clock processes. While one stands still another waits for its lease to run out."""
+        well = [leader for leader in self.leaders if not leader.frozen]
+        if not well:
+            well = [self._new_leader()]
+            self.leaders += well
+        leader = next((one for one in well if one.leads), well[0])
+        if not self._survives(leader, what, lambda: act(leader)):
             leader.falls_silent(self.quiet)
-            self.leader = self._new_leader()
+            self.leaders.remove(leader)
 
     def _survives(self, actor: Actor, what: str, act: Callable[[], None]) -> bool:
         self.acting.append(actor)
         try:
             Context().run(act)  # another process, which knows nothing of what the one standing still was about
         except SQLAlchemyError:
-            self.loose = True
             self._tell(f"{what} lost its connection")  # the process contains it: what it was at is still due
             if isinstance(actor, SimulatedLeader):
                 actor.falls_silent(self.quiet)  # it may not know that it leads
         except Crash:
             actor.alive = False
-            self.loose = True
             self._tell(f"a process died in {what}")
         finally:
             self.acting.pop()
@@ -305,7 +348,7 @@ class History:
         return not self.rough or self.draw.random() < self.plan.hear
 
     def _dispatch(self) -> None:
-        self.heard.idle_queues = self.calendar.read().idle_queues(self.clock.now)
+        self.heard.idle_queues = self.calendar.read().idle_queues(self.clock.database)
         self._as_leader("dispatch", SimulatedLeader.announce)
         self._hear()
 
@@ -325,17 +368,49 @@ class History:
         return b"".join(frame + b"\n\n" for frame in frames)
 
     def _webhooks(self) -> None:
-        arrivals = []
-        for delivery in self.world.due_deliveries():
-            number = delivery.body.split(b'"id":"', 1)[1].split(b'"', 1)[0].decode()
-            arrivals.append(
-                Arrival(provider="due", event_id=number, route="due", type=None, source="webhook", body=delivery.body)
-            )
-            self.world.delivery_answered(delivery.id, 200)
-        if arrivals:
-            with self.quiet() as connection:
-                stored = inbox.insert_events(connection, arrivals)
-            self.heard.events([one.id for one in stored])
+        if promised := self.door.open():
+            self.wrong += broken_promises(self.quiet, promised)
+
+    def _cuts(self, name: str) -> None:
+        """The door's transactions may be lost, or the news of them."""
+        if self.rough and name.startswith("commit") and self.draw.random() < self.plan.cut_off:
+            self._tell(f"  connection cut at {name} of the door")
+            raise CutOff(name)
+
+    def _at(self, provider: str, name: str) -> None:
+        self.boundary(f"{provider} {name}")
+
+    def _check_sender(self, method: str) -> None:
+        """Whoever creates something has beaten lately, or its claim may be another's by now."""
+        worker = self.acting[-1] if self.acting else None
+        if method == "POST" and isinstance(worker, SimulatedWorker):
+            silent = self.clock.monotonic() - worker.session._beat_at
+            if silent > SILENT.total_seconds():
+                self.wrong.append(f"a worker that had been silent for {silent:.1f} s created something")
+
+    def _delays(self, method: str, ask: Callable[[], object]) -> bool:
+        """A creating call that nobody waits for any more takes effect all the same."""
+        if not self.rough or method != "POST" or self.draw.random() >= self.plan.late:
+            return False
+        after = self.draw.choice((5.0, 21.0, 40.0, 90.0))
+        self._tell(f"  a call takes effect after {after} s")
+        self.world.after(after, lambda: _done(ask()))
+        return True
+
+    def _fail_over(self) -> None:
+        """The standby takes over: what was committed since it was last told is gone. Then the runbook's command."""
+        self._tell("failover: the last commits are lost")
+        self.standby.take_over()
+        self.clock.commits += 1
+        self.heard.take()
+        self.buried.clear()
+        self.frames_heard = 0
+        with self.quiet() as connection:
+            connection.execute(_LEASE_ENDS)
+        for leader in self.leaders:
+            leader.falls_silent(self.quiet)
+        self.people.look_again()
+        self.people.recover_since(self.clock.database - self.kept_at)
 
     # Quiet -----------------------------------------------------------------------------------------------------------
 
@@ -352,7 +427,7 @@ class History:
                 continue
             upcoming = self._next_moment()
             if upcoming is None:
-                if self.leader.has_ticked():
+                if any(leader.has_ticked() for leader in self.leaders):
                     return
                 upcoming = self.clock.now
             # What is due and yet not done is claimed by somebody gone, or its provider is left alone for a while.
@@ -367,5 +442,6 @@ class History:
 
     def _next_moment(self) -> datetime | None:
         """When there is next something to do, apart from the timetable and from watching what rests."""
-        moments = (self.calendar.read().next(self.clock.now), self.world.next_happening())
+        ours = self.calendar.read().next(self.clock.database)
+        moments = (ours and ours - self.clock.ahead, self.world.next_happening())
         return min((moment for moment in moments if moment is not None), default=None)

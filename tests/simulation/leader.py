@@ -73,6 +73,11 @@ class SimulatedLeader:
             draw=draw,
         )
 
+    @property
+    def leads(self) -> bool:
+        """Whether it believes so."""
+        return self._leadership.lead is not None
+
     def announce(self) -> None:
         """Make the ticks of a new slot, and announce all that is due."""
 
@@ -89,7 +94,7 @@ class SimulatedLeader:
         return not self._polls or self._ticked == self._slot()
 
     def _slot(self) -> int:
-        return int(self._time.now.timestamp() // POLLED_EVERY.total_seconds())
+        return int(self._time.database.timestamp() // POLLED_EVERY.total_seconds())
 
     def sweep(self) -> None:
         """Free what workers that are gone hold."""

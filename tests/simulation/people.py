@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from db.customers import NewLink
 from db.engine import UnitOfWork
 from db.replay import Filter, Letter
-from ops.actions import customers, dead_letters, events, flows, providers
+from ops.actions import customers, dead_letters, events, flows, providers, recovery
 from ops.actions.desk import Desk, Refused
 from sandbox.world import World
 from tests.simulation.heard import Heard
@@ -148,6 +149,25 @@ class People:
         """A stranger becomes a customer."""
         if self.strangers:
             self._link(self._draw.choice(self.strangers))
+
+    def recover(self) -> None:
+        """Somebody is not sure that every commit of the last minutes survived."""
+        self.recover_since(timedelta(minutes=self._draw.randint(0, 30)))
+
+    def recover_since(self, ago: timedelta) -> None:
+        """The runbook's command after a failover."""
+        with self._begin() as connection:
+            now = connection.execute(text("SELECT rk_now()")).scalar_one()
+        found = recovery.recover(self._desk, now - ago)
+        self._tell(f"recover --since {ago} ago: {found.flows} flows look first")
+
+    def look_again(self) -> None:
+        """Who is a customer, after commits were lost."""
+        with self._begin() as connection:
+            there = set(connection.execute(text("SELECT id FROM customers")).scalars())
+        everybody = [*self.known, *self.strangers]
+        self.known = [person for person in everybody if person.name in there]
+        self.strangers = [person for person in everybody if person.name not in there]
 
     def _link(self, person: Person) -> None:
         added = customers.add_customer(self._desk, person.name, level=2, links=person.links())

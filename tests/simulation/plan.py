@@ -42,6 +42,7 @@ ACTS: Final = (  # of `tests.simulation.people.People`; what is named twice is d
     "refuse_or_relent",
     "settle_journal",
     "correct_journal",
+    "recover",
 )
 
 
@@ -56,6 +57,8 @@ class Plan:
     `faults`: how many kinds of `menu` are drawn, each striking with probability `fault`. `people`: how often somebody
     at our desk or at a provider does one of `acts` in a round. `strangers`: the share of deposits on an account that
     no customer has. `mended`: how often what is broken is mended at the end; the rest stays parked with its reason.
+    `late`: how often a creating call is given up and takes effect later. `jumps`: how often in a round the database's
+    clock steps. `failovers`: the share of histories in which the last commits are lost.
     `polls`: how often the clock has any from the beginning; at the end it always has.
     """
 
@@ -81,12 +84,18 @@ class Plan:
     strangers: float = 0.2
     mended: float = 0.8
     polls: float = 0.25
+    late: float = 0.03
+    jumps: float = 0.02
+    failovers: float = 0.1
 
 
 _PLAIN = Plan(
     deposits=(2,),
     rounds=(20,),
     leaps=0,
+    late=0,
+    jumps=0,
+    failovers=0,
     polls=1,
     faults=0,
     paths=((QUICK, 1),),
@@ -106,9 +115,22 @@ def _plain(**changed: Any) -> Plan:
 PLANS: Final = {
     "rough": Plan(),
     # Each of these is rough in one way: `test_guards` takes the guard against it away.
-    "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
-    "duplicate": _plain(people=0.5, acts=("replay_event",)),
-    "late_wake": _plain(
+    "fence": _plain(
+        steps=(0.5,), polls=0, rounds=(15,), pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0
+    ),
+    "attempt_id": _plain(
+        steps=(0.5,),
+        polls=0,
+        rounds=(15,),
+        times=(0.2, 1.0, 8.0, 8.0),
+        pause=0.5,
+        stall=12,
+        deepest=1,
+        only=("due GET answered",),
+        hear=1.0,
+        failovers=1,
+    ),
+    "wake_counter": _plain(
         deposits=(4,),
         paths=((ARRIVES, 1),),
         strangers=1.0,
@@ -123,9 +145,13 @@ PLANS: Final = {
         only=("due GET answered",),
         hear=1.0,
     ),
+    "settle_time": _plain(late=0.6, people=0.6, acts=("recover",), polls=0, times=(3.0, 8.0, 20.0)),
+    "key_generation": _plain(faults=1, fault=0.5, menu=(("reply_lost", "alpaca", {}),)),
+    "cause_uniqueness": _plain(people=0.5, acts=("replay_event",)),
+    "session_check": _plain(pause=0.2, stall=12, deepest=1, only=("begins", "committed"), polls=0),
+    "group_commit_order": _plain(cut_off=0.5, only=("nowhere else",), polls=0),
+    "slot_term": _plain(pause=0.1, stall=12, deepest=1, only=("begins", "committed"), times=(20.0, 75.0)),
+    "deferred_release": _plain(pause=0.7, stall=6, deepest=1, only=("alpaca POST answered",), polls=0),
+    "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
     "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=0),
-    "lost_reply": _plain(faults=1, fault=0.5, menu=(("reply_lost", "alpaca", {}),)),
-    "late_record": _plain(
-        steps=(0.5,), polls=0, rounds=(15,), pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0
-    ),
 }

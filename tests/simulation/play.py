@@ -16,7 +16,7 @@ from tests.simulation.truth import untrue_at_the_end
 def play(stage: Stage, seed: int, plan: str = "rough") -> str | None:
     """What went wrong with this seed, for a person to read; None when nothing did."""
     history = told(stage, seed, plan)
-    wrong = untrue_at_the_end(history.world, history.quiet)
+    wrong = [*history.wrong, *untrue_at_the_end(history.world, history.quiet)]
     if not wrong:
         return None
     again = f"play it again: .venv/bin/python -m tests.simulation {seed} --plan {plan}"

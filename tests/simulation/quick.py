@@ -5,9 +5,9 @@ locks that a history, which does one thing at a time, does not need and which ta
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import psycopg
 from psycopg import adapt, errors
@@ -125,6 +125,14 @@ def quick_engine(url: str) -> Engine:
     return engine
 
 
+class Connects(Protocol):
+    """Where connections come from: a SQLAlchemy engine, or one that keeps them at hand."""
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """A connection for a block."""
+        ...
+
+
 class AtHand:
     """An engine's connections, handed out again as they were given back: the pool's own care takes a third of a use."""
 
@@ -160,3 +168,12 @@ class AtHand:
         self._last = None
         while self._free:
             self._free.pop().close()
+
+
+def tell(engine: Connects, commands: bytes) -> None:
+    """Run commands without parameters or rows on a quick connection of this engine's."""
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, QuickConnection):
+            raise TypeError("only a quick connection takes several commands at once")
+        driver.tell(commands)

@@ -6,8 +6,9 @@ from typing import Final, Self
 from sandbox.alpaca.app import create_alpaca_app
 from sandbox.due.app import create_due_app
 from sandbox.world import World
-from tests.simulation.clock import Clock, Connects
-from tests.simulation.quick import AtHand, QuickConnection, quick_engine
+from tests.simulation.clock import Clock
+from tests.simulation.quick import AtHand, Connects, quick_engine, tell
+from tests.simulation.standby import Standby
 
 TABLES: Final = (
     "customers",
@@ -59,7 +60,8 @@ class Stage:
     def __init__(self, url: str) -> None:
         self.engine = quick_engine(url)
         self.connections = AtHand(self.engine)
-        _tell(self.connections, _CLOCK)
+        tell(self.connections, _CLOCK)
+        self.standby = Standby(self.connections, TABLES)
         self.clock = Clock()
         self.world = World(
             clock=lambda: self.clock.now,
@@ -97,16 +99,9 @@ class Stage:
 
     def _tidy(self) -> None:
         """Give the room of deleted rows back. Statistics are nobody's: every statement is planned already."""
-        _tell(self.connections, f"VACUUM {', '.join(TABLES)}".encode())
+        tell(self.connections, f"VACUUM {', '.join(TABLES)}".encode())
 
 
 def empty(engine: Connects) -> None:
     """Take every row of a history away, on an engine of quick connections."""
-    _tell(engine, _CLEAR)
-
-
-def _tell(engine: Connects, commands: bytes) -> None:
-    with engine.connect() as connection:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, QuickConnection)
-        driver.tell(commands)
+    tell(engine, _CLEAR)

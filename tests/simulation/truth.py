@@ -1,6 +1,6 @@
 """What must be true at the end of every history, read from the database and from the sandbox's own books."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
 from sqlalchemy import Connection, text
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from db import invariants
 from db.engine import UnitOfWork
 from sandbox.world import World
-from tests.simulation.clock import Connects
+from tests.simulation.quick import Connects
 
 # A flow parked with an unknown outcome may have its journal: it says so, and a replay finds it. An abandoned one stays
 # as it was, and a person settles the rest.
@@ -25,6 +25,16 @@ _HELD = text("""
     SELECT sum(p.amount)::bigint FROM postings p JOIN ledger_accounts a ON a.id = p.account_id
      WHERE a.name = 'alpaca:clearing' AND p.layer = 'posted'
        AND EXISTS (SELECT FROM poll_marks WHERE poll = 'activities' AND high_water_mark IS NOT NULL)
+""")
+_KEPT = text("SELECT event_id FROM inbox_events WHERE provider = 'due' AND event_id = ANY(:ids)")
+_STALE_TERM = text("""
+    SELECT late.job, late.slot, late.term FROM ticks late
+     WHERE EXISTS (SELECT FROM ticks t WHERE t.term > late.term AND t.slot < late.slot)
+""")
+_HELD_BACK = text("""
+    SELECT e.id, e.waits_for FROM inbox_events e
+      JOIN flow_references r ON e.waits_for = r.provider || '/' || r.kind || '/' || r.external_id
+     WHERE e.state = 'deferred' AND e.due_at > rk_now()
 """)
 _UNEXPLAINED = text("""
     SELECT f.id, f.state FROM flows f WHERE f.parked_at IS NOT NULL AND NOT EXISTS (
@@ -52,7 +62,26 @@ def untrue_at_the_end(world: World, begin: UnitOfWork) -> list[str]:
             ),
             *(f"flow {row.id} is parked in {row.state} without a letter" for row in connection.execute(_UNEXPLAINED)),
             *_journals(connection, world),
+            *(
+                f"the tick of {row.job} at {row.slot} is of term {row.term}, which was over"
+                for row in connection.execute(_STALE_TERM)
+            ),
         ]
+
+
+def held_back(begin: UnitOfWork) -> list[str]:
+    """Events that wait though what they wait for is known."""
+    with begin() as connection:
+        return [
+            f"event {row.id} still waits for {row.waits_for}, which is known" for row in connection.execute(_HELD_BACK)
+        ]
+
+
+def broken_promises(begin: UnitOfWork, promised: Collection[str]) -> list[str]:
+    """Events that the door said it had."""
+    with begin() as connection:
+        kept = set(connection.execute(_KEPT, {"ids": list(promised)}).scalars())
+        return [f"event {one} was answered with 200 and is not in the inbox" for one in sorted({*promised} - kept)]
 
 
 def _at_any_end(connection: Connection, world: World) -> Iterator[str]:

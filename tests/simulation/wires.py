@@ -9,18 +9,30 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
-from sandbox.inprocess import call
+from sandbox.inprocess import Reply, call
 from tests.simulation.clock import Boundary, Clock
 
 DEADLINE = timedelta(seconds=20)
+Delay = Callable[[str, Callable[[], object]], bool]  # (method, what it asks for): whether that is done later
 Spoil = Callable[[str, bytes], bytes]  # (path, body) to the body that arrives
 
 
 class SandboxWire(BaseAdapter):
     """Answers a provider's requests out of the sandbox, in this process."""
 
-    def __init__(self, app: Any, clock: Clock, boundary: Boundary, spoil: Spoil = lambda _path, body: body) -> None:
+    def __init__(
+        self,
+        app: Any,
+        clock: Clock,
+        boundary: Boundary,
+        spoil: Spoil = lambda _path, body: body,
+        *,
+        sends: Boundary = lambda _method: None,
+        delays: Delay = lambda _method, _act: False,
+    ) -> None:
         super().__init__()
+        self._sends = sends
+        self._delays = delays
         self._spoil = spoil
         self._app = app
         self._clock = clock
@@ -36,16 +48,24 @@ class SandboxWire(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        self._boundary(f"{request.method} sending")
-        body = request.body or b""
-        reply = call(
-            self._app,
-            request.method or "GET",
-            request.path_url,
-            {name: str(value) for name, value in request.headers.items()},
-            body.encode() if isinstance(body, str) else body,
-        )
-        self._boundary(f"{request.method} answered")
+        method, body = request.method or "GET", request.body or b""
+        self._sends(method)
+        self._boundary(f"{method} sending")
+
+        def ask() -> Reply:
+            return call(
+                self._app,
+                method,
+                request.path_url,
+                {name: str(value) for name, value in request.headers.items()},
+                body.encode() if isinstance(body, str) else body,
+            )
+
+        if self._delays(method, ask):
+            self._clock.advance(DEADLINE)
+            raise requests.ReadTimeout("no answer within the deadline")
+        reply = ask()
+        self._boundary(f"{method} answered")
         if reply.fault is not None:
             self._act_out(reply.fault.kind, timedelta(seconds=reply.fault.seconds))
         raw = HTTPResponse(

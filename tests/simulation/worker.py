@@ -21,8 +21,9 @@ from providers.registry import (
     Surroundings,
     build,
 )
-from tests.simulation.clock import Boundary, Clock, Connects, moved_unit_of_work, one_after_the_other
+from tests.simulation.clock import Boundary, Clock, moved_unit_of_work, one_after_the_other
 from tests.simulation.heard import Heard
+from tests.simulation.quick import Connects
 from workers.doors import Doors
 from workers.ingest import Ingest
 from workers.listings import looks_of, polls_of
