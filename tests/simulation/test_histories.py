@@ -5,7 +5,7 @@ import pytest
 from tests.simulation.play import play
 from tests.simulation.stage import Stage
 
-HISTORIES = 500
+HISTORIES = 2_000
 BLOCK = 125  # histories on one database
 
 
