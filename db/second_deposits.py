@@ -59,11 +59,16 @@ def first_told(connection: Connection, row: int, event_id: str) -> Told:
 
 
 def account(connection: Connection, provider: str, kind: str, external_id: str) -> Account | None:
-    """That link; None: nobody has it. Served by the primary key of customer_links."""
+    """That link, locked; None: nobody has it. Served by the primary key of customer_links.
+
+    Until the transaction ends nobody else judges money on that account: two workers that judge equal events at once
+    would both find none before, and the older of two flows must be there for all to see before the younger one is.
+    """
     row = connection.execute(
         text("""
             SELECT customer_id, attributes FROM customer_links
              WHERE provider = :provider AND kind = :kind AND external_id = :id
+               FOR NO KEY UPDATE
         """),
         {"provider": provider, "kind": kind, "id": external_id},
     ).one_or_none()
