@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from db.direct import run
-from funding.ledger.entries import HOUSE, Entry, LedgerAccount
+from funding.ledger.entries import Entry
 
 # Entries and their postings in one statement. Accounts are looked up one by one, so that the plan keeps to their index
 # however little the planner knows of the table; when one is not there yet nothing is written, and `complete` says so.
@@ -44,14 +44,22 @@ _ADD = text("""
     SELECT complete.yes AS complete, (SELECT count(*) FROM added) AS added, m.account_id, m.posted, m.pending
       FROM complete LEFT JOIN moved m ON m.posted <> 0 OR m.pending <> 0 ORDER BY m.account_id
 """)
-_ADD_ACCOUNT = text("""
-    INSERT INTO ledger_accounts (owner, name, kind, asset, customer_id)
-    VALUES (:owner, :name, :kind, :asset, :customer)
-    ON CONFLICT (owner, name, asset) DO UPDATE SET kind = ledger_accounts.kind
-    RETURNING id
-""")
-_ADD_BALANCE = text("""
-    INSERT INTO balances (account_id, may_go_below_zero) VALUES (:account, :below) ON CONFLICT DO NOTHING
+# What another transaction is opening is waited for, and left to it: a row of an account that is there is never locked.
+_ADD_ACCOUNTS = text("""
+    WITH wanted AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(CAST(:accounts AS jsonb))
+             AS w(n int, owner text, name text, kind text, asset text, customer text, below boolean)
+    ), opened AS (
+      INSERT INTO ledger_accounts (owner, name, kind, asset, customer_id)
+      SELECT w.owner, w.name, w.kind, w.asset, w.customer FROM wanted w
+       WHERE NOT EXISTS (SELECT FROM ledger_accounts a
+                          WHERE a.owner = w.owner AND a.name = w.name AND a.asset = w.asset)
+       ORDER BY w.n
+      ON CONFLICT (owner, name, asset) DO NOTHING
+      RETURNING id, owner, name, asset
+    )
+    INSERT INTO balances (account_id, may_go_below_zero)
+    SELECT o.id, w.below FROM opened o JOIN wanted w USING (owner, name, asset) WHERE o.owner <> 'house' ORDER BY o.id
 """)
 _MOVE_BALANCE = text("""
     UPDATE balances SET posted = posted + :posted, pending = pending + :pending WHERE account_id = :account
@@ -129,20 +137,16 @@ def _lines(entries: Sequence[Entry]) -> str:
 def _add_accounts(connection: Connection, entries: Sequence[Entry]) -> None:
     """Open the accounts that are not there yet, and the balances of customers' ones; in order, as others do."""
     wanted = {posting.account for entry in entries for posting in entry.postings}
-    for account in sorted(wanted, key=lambda a: (a.owner, a.name, a.asset)):
-        _add_account(connection, account)
-
-
-def _add_account(connection: Connection, account: LedgerAccount) -> None:
-    number: int = connection.execute(
-        _ADD_ACCOUNT,
+    accounts = [
         {
+            "n": n,
             "owner": account.owner,
             "name": account.name,
             "kind": account.kind,
             "asset": account.asset,
             "customer": account.customer,
-        },
-    ).scalar_one()
-    if account.owner != HOUSE:
-        connection.execute(_ADD_BALANCE, {"account": number, "below": account.may_go_below_zero})
+            "below": account.may_go_below_zero,
+        }
+        for n, account in enumerate(sorted(wanted, key=lambda a: (a.owner, a.name, a.asset)))
+    ]
+    run(connection, _ADD_ACCOUNTS, {"accounts": json.dumps(accounts)})
