@@ -23,6 +23,7 @@ FRESH_S: Final = 1.0  # how old our reading of the shared row may be
 TELL_LONGER_S: Final = 1.0  # a hold is written for the fleet only when it ends so much later than what is known
 GUESTS_WAIT_S: Final = 1.0  # far longer than a place is taken, unless the provider hangs
 GUESTS_RETURN: Final = timedelta(seconds=2)
+PACED_S: Final = 2.0  # a call waits here for our own limit; a longer wait is the row's, not a thread's
 PAUSED_WAIT: Final = timedelta(seconds=15)
 PROBE_LEASE: Final = timedelta(seconds=30)  # a call's deadline and time to tell
 
@@ -54,6 +55,7 @@ class Gate:
         probe_lease: timedelta = PROBE_LEASE,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: random.Random | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.provider = provider
         self._store = store
@@ -63,6 +65,7 @@ class Gate:
         self._probe_lease = probe_lease
         self._monotonic = monotonic
         self._jitter = jitter or random.Random()
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._state = GateState()
         self._read_at = float("-inf")
@@ -111,9 +114,7 @@ class Gate:
         held = self._held_for(state)
         if held > 0:
             raise self._throttled(f"{self.provider} asked us to wait", timedelta(seconds=held))
-        wait = self._rate.spend()  # before the breaker: a probe once taken must go out
-        if wait is not None:
-            raise self._throttled(f"our own limit of calls to {self.provider} is used up", wait)
+        self._pace()  # before the breaker: a probe once taken must go out
         wait = None if state.breaker == "closed" else self._refused_by_breaker(state)
         if wait is not None:
             raise ProviderUnavailable(
@@ -121,6 +122,18 @@ class Gate:
                 provider=self.provider,
                 retry_after=self._spread(wait),
             )
+
+    def _pace(self) -> None:
+        """Spend one call of our own limit, waiting a moment for it: a burst goes out one after the other.
+
+        Turned away at once, its rows would all come back later, most of them in vain. Raises: ProviderThrottled.
+        """
+        until = self._monotonic() + PACED_S
+        while (wait := self._rate.spend()) is not None:
+            seconds = self._spread(wait).total_seconds()
+            if self._monotonic() + seconds > until:
+                raise self._throttled(f"our own limit of calls to {self.provider} is used up", wait)
+            self._sleep(seconds)
 
     def settle(self, error: BaseException | None) -> None:
         """Learn how an admitted call ended: None for an answer. Never raises: the call's own outcome comes first."""

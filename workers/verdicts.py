@@ -54,6 +54,9 @@ def judge(error: Exception, *, flow: Snapshot, step: Step, retry: Backoff, draw:
             return Verdict(outcome="listening", message=str(error), wait=None)
         case SettleFirst(wait=wait):
             return Verdict(outcome="settling", message=str(error), wait=wait)
+        case ProviderThrottled(retry_after=timedelta() as after):
+            # Whoever limits us, we or they, has said when to come back: coming later each time would only lose time.
+            return _unread("throttled", error, UNAVAILABLE.wait(1, draw=draw, at_least=after))
         case ProviderUnavailable(retry_after=after):
             outcome = "throttled" if isinstance(error, ProviderThrottled) else "unavailable"
             return _unread(outcome, error, UNAVAILABLE.wait(flow.misses + 1, draw=draw, at_least=after))

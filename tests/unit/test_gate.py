@@ -18,7 +18,7 @@ from funding.errors import (
 )
 from funding.gate_state import GateState
 from providers.breaker import FIRST_OPEN, LONGEST_OPEN, Tolerance, open_for
-from providers.gate import Gate
+from providers.gate import PACED_S, Gate
 
 DOWN = ProviderUnavailable("down", provider="due")
 LOST = OutcomeUnknown("lost", provider="due")
@@ -81,15 +81,17 @@ class Row:
 
 
 class Rate:
-    """A rate limit that says what it is told to."""
+    """A rate limit that says what it is told to, until it is free."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.wait: timedelta | None = None
+        self.free_at = float("inf")
         self.spent = 0
 
     def spend(self) -> timedelta | None:
         self.spent += 1
-        return self.wait
+        return self.wait if self.clock.now < self.free_at else None
 
 
 class Fleet:
@@ -98,7 +100,7 @@ class Fleet:
     def __init__(self) -> None:
         self.clock = Clock()
         self.row = Row(self.clock)
-        self.rate = Rate()
+        self.rate = Rate(self.clock)
 
     def gate(self, *, threads: int = 8, tolerance: Tolerance | None = None) -> Gate:
         return Gate(
@@ -109,6 +111,7 @@ class Fleet:
             tolerance=tolerance or Tolerance(in_a_row=3, calls=10, share=0.5),
             monotonic=self.clock,
             jitter=random.Random(1),
+            sleep=self.clock.pass_by,
         )
 
 
@@ -273,6 +276,21 @@ class TestTheRate:
             waits.add(caught.value.retry_after.total_seconds())
         assert len(waits) == 5
         assert all(10 <= wait <= 15 for wait in waits)
+
+    def test_lets_a_burst_out_one_after_the_other(self, fleet: Fleet) -> None:
+        """Turned away they would all come back, most of them in vain: a call waits a moment for the limit instead."""
+        gate = fleet.gate()
+        fleet.rate.wait = timedelta(seconds=0.5)
+        fleet.rate.free_at = 1.2
+        gate.admit()
+        assert 1.2 <= fleet.clock.now <= PACED_S
+
+    def test_turns_away_what_would_wait_for_long(self, fleet: Fleet) -> None:
+        gate = fleet.gate()
+        fleet.rate.wait = timedelta(seconds=0.5)
+        with pytest.raises(ProviderThrottled):
+            gate.admit()
+        assert fleet.clock.now <= PACED_S
 
     def test_is_asked_before_a_probe_is_taken(self, fleet: Fleet) -> None:
         """A probe taken and not sent would keep the breaker open for its whole lease."""
