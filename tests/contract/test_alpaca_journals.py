@@ -15,6 +15,7 @@ from funding.errors import (
     ProviderUnavailable,
     UnexpectedAnswer,
 )
+from funding.facts import CashArrived
 from funding.money import Money
 from funding.ports.alpaca import JournalOrder, JournalStatus
 from providers.alpaca.adapter import AlpacaAdapter
@@ -240,4 +241,4 @@ class TestListings:
             if cursor is None:
                 break
         assert len(facts) == 131  # the firm's first cash is one of them
-        assert sum(fact.amount.minor for fact in facts if hasattr(fact, "amount")) == 1000_00 + 65 * 50
+        assert sum(fact.amount.minor for fact in facts if isinstance(fact, CashArrived)) == 1000_00 + 65 * 50

@@ -3,8 +3,6 @@
 import time
 from datetime import timedelta
 
-import pytest
-
 from funding.gate_state import GateState
 from providers.alpaca.provider import AlpacaConfig
 from providers.credentials import basic
