@@ -13,6 +13,7 @@ from funding.errors import StaleClaim
 from funding.snapshot import Intention
 
 # The claim is proved and prolonged in the same statement: whoever frees claims past their limit leaves this call alone.
+# Columns are named one by one: a prepared statement that gives them all is refused once a newer release has added one.
 _OPEN = text("""
     WITH held AS (
       UPDATE flows SET claim_until = rk_now() + :limit
@@ -26,14 +27,15 @@ _OPEN = text("""
            request = CASE WHEN intentions.outcome = 'unsent' THEN excluded.request ELSE intentions.request END,
            born_at = CASE WHEN intentions.outcome = 'unsent' THEN rk_now() ELSE intentions.born_at END,
            outcome = CASE WHEN intentions.outcome = 'unsent' THEN 'sent' ELSE intentions.outcome END
-    RETURNING *
+    RETURNING key, call, generation, request, born_at, sends, settle_from, outcome, look_ups, looked_at
 """)
 
 _LOOKED = text("""
     UPDATE intentions i SET look_ups = look_ups + 1, looked_at = rk_now()
       FROM flows f
      WHERE i.key = :key AND f.id = i.flow_id AND f.fence = :fence AND f.attempt_id IS NOT DISTINCT FROM :attempt
-    RETURNING i.*
+    RETURNING i.key, i.call, i.generation, i.request, i.born_at, i.sends, i.settle_from, i.outcome, i.look_ups,
+              i.looked_at
 """)
 
 _RESULT = text("UPDATE intentions SET outcome = :outcome WHERE key = :key")
