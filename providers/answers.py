@@ -23,7 +23,8 @@ LONGEST_MESSAGE: Final = 200
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 _UNIX_SECONDS: Final = 1_000_000_000  # smaller numbers in X-RateLimit-Reset are seconds from now, not a date
 _EMAIL: Final = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
-_DIGITS: Final = re.compile(r"\d(?:[ -]?\d){5,}")  # account, card and phone numbers, also when written in groups
+# Account, card and phone numbers, also when written in groups; a UUID tells nothing of a person, whatever its digits.
+_DIGITS: Final = re.compile(r"(?P<uuid>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b)|\d(?:[ -]?\d){5,}")
 _CODE: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _PLAIN_ID: Final = re.compile(r"[!-~]{1,100}")
 
@@ -129,7 +130,7 @@ def safe(text: str, secrets: Iterable[str] = ()) -> str:
 def redacted(text: str) -> str:
     """A text without addresses of people and long numbers, printable."""
     text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return _DIGITS.sub("[redacted]", _EMAIL.sub("[redacted]", text))
+    return _DIGITS.sub(lambda found: found["uuid"] or "[redacted]", _EMAIL.sub("[redacted]", text))
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
