@@ -26,7 +26,8 @@ _ADD = text("""
       INSERT INTO journal_entries (flow_id, cause, purpose, effective_at, reverses_id)
       SELECT :flow, e.cause, e.purpose, e.effective_at,
              (SELECT j.id FROM journal_entries j
-               WHERE j.flow_id = :flow AND j.cause = e.reverses_cause AND j.purpose = e.reverses_purpose)
+               WHERE (j.flow_id = :flow OR j.flow_id IS NULL AND CAST(:flow AS uuid) IS NULL)
+                 AND j.cause = e.reverses_cause AND j.purpose = e.reverses_purpose)
         FROM entry e, complete WHERE complete.yes ORDER BY e.n
       ON CONFLICT (flow_id, cause, purpose) DO NOTHING
       RETURNING id, cause, purpose
