@@ -61,7 +61,6 @@ class Dispatcher:
     def run(self) -> Counter[str]:
         """One pass over all queues: how many rows of each kind were announced. Raises: errors of the database."""
         announced: Counter[str] = Counter()
-        self._wake.announcing()
         if self._has_room(INGEST):
             announced.update(self._ingest())
         if with_room := [provider for provider, queue in FUNDING_OF.items() if self._has_room(queue)]:
@@ -70,6 +69,7 @@ class Dispatcher:
             announced.update(self._polls())
         if self._has_room(NOTIFY):
             announced.update(self._notify())
+        self._wake.announcing()  # last: who cannot read what is due must not keep workers from looking for themselves
         return announced
 
     def _has_room(self, queue: str) -> bool:

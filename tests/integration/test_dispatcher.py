@@ -3,11 +3,13 @@
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from db import looks
 from db.engine import unit_of_work
@@ -23,9 +25,10 @@ class Queue:
     def __init__(self, **depths: int | None) -> None:
         self.depths = depths
         self.heard: list[object] = []
+        self.passes = 0
 
     def announcing(self) -> None:
-        pass
+        self.passes += 1
 
     def depth(self, queue: str) -> int | None:
         return self.depths.get(queue, 0)
@@ -214,3 +217,23 @@ def test_two_dispatchers_announce_each_row_once(engine: Engine) -> None:
 
     heard = [event for queue in queues for event in queue.heard]
     assert (len(heard), len(set(heard))) == (6000, 6000)
+
+
+class TestAtWork:
+    """Workers look for themselves unless they are told that somebody announces."""
+
+    def test_is_said_of_a_pass_that_came_to_its_end(self, time: MovedTime) -> None:
+        queue = Queue(**dict.fromkeys(QUEUES, QUEUE_IS_FULL + 1))
+        Dispatcher(time, queue).run()
+        assert queue.passes == 1, "what waits is announced already"
+
+    def test_is_not_said_by_one_that_cannot_read_what_is_due(self) -> None:
+        """As when Redis can be reached and Postgres cannot, or one of the queries is refused."""
+        queue = Queue()
+
+        def away() -> AbstractContextManager[Connection]:
+            raise OperationalError("connect", {}, Exception("refused"))
+
+        with pytest.raises(OperationalError):
+            Dispatcher(away, queue).run()
+        assert queue.passes == 0
