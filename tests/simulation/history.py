@@ -21,7 +21,7 @@ from tests.simulation.moments import Calendar
 from tests.simulation.people import People
 from tests.simulation.plan import Plan
 from tests.simulation.stage import Stage
-from tests.simulation.truth import broken_promises, held_back
+from tests.simulation.truth import broken_promises, held_back, held_by, overheard
 from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import POLLED_EVERY, SimulatedWorker
 
@@ -216,6 +216,8 @@ class History:
         stalled.frozen = True
         if isinstance(stalled, SimulatedLeader):
             stalled.falls_silent(self.quiet)
+        else:
+            stalled.held |= held_by(self.quiet, stalled.session.id)
         try:
             for _ in range(self.draw.randint(1, self.plan.stall)):
                 self.round()
@@ -282,6 +284,8 @@ class History:
             self._workers()
         if self.stalled:
             self.wrong += held_back(self.quiet)
+            self.wrong += overheard(self.quiet, worker.held)
+        worker.held.clear()
 
     def _as_leader(self, what: str, act: Callable[[SimulatedLeader], None]) -> None:
         """The same for the clock processes. While one stands still another waits for its lease to run out."""

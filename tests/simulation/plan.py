@@ -131,16 +131,12 @@ PLANS: Final = {
         failovers=1,
     ),
     "wake_counter": _plain(
-        deposits=(4,),
         paths=((ARRIVES, 1),),
-        strangers=1.0,
-        mended=0,
         polls=0,
-        rounds=(50,),
-        steps=(1.0, 2.0),
-        times=(0.2, 0.5, 1.0),
+        steps=(0.5, 1.0),
+        times=(0.2, 0.5),
         pause=0.5,
-        stall=8,
+        stall=12,
         deepest=1,
         only=("due GET answered",),
         hear=1.0,
@@ -151,7 +147,9 @@ PLANS: Final = {
     "session_check": _plain(pause=0.2, stall=12, deepest=1, only=("begins", "committed"), polls=0),
     "group_commit_order": _plain(cut_off=0.5, only=("nowhere else",), polls=0),
     "slot_term": _plain(pause=0.1, stall=12, deepest=1, only=("begins", "committed"), times=(20.0, 75.0)),
-    "deferred_release": _plain(pause=0.7, stall=6, deepest=1, only=("alpaca POST answered",), polls=0),
+    "deferred_release": _plain(
+        pause=0.7, stall=14, deepest=1, only=("alpaca POST answered",), times=(0.2, 0.5), hear=1.0, polls=0
+    ),
     "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
     "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=0),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -35,6 +36,14 @@ _HELD_BACK = text("""
     SELECT e.id, e.waits_for FROM inbox_events e
       JOIN flow_references r ON e.waits_for = r.provider || '/' || r.kind || '/' || r.external_id
      WHERE e.state = 'deferred' AND e.due_at > rk_now()
+""")
+_HELD_BY = text("SELECT attempt_id, wakes FROM flows WHERE session_id = :session AND attempt_id IS NOT NULL")
+_OVERHEARD = text("""
+    SELECT f.id, f.state
+      FROM unnest(CAST(:attempts AS uuid[]), CAST(:wakes AS bigint[])) AS held(attempt, wakes)
+      JOIN attempts a ON a.id = held.attempt JOIN flows f ON f.id = a.flow_id AND f.fence = a.fence
+     WHERE a.outcome <> 'lost' AND f.attempt_id IS NULL AND f.status <> 'closed' AND f.wakes <> held.wakes
+       AND coalesce(f.due_at > greatest(a.finished_at, rk_now()), true)
 """)
 _UNEXPLAINED = text("""
     SELECT f.id, f.state FROM flows f WHERE f.parked_at IS NOT NULL AND NOT EXISTS (
@@ -74,6 +83,25 @@ def held_back(begin: UnitOfWork) -> list[str]:
     with begin() as connection:
         return [
             f"event {row.id} still waits for {row.waits_for}, which is known" for row in connection.execute(_HELD_BACK)
+        ]
+
+
+def held_by(begin: UnitOfWork, session: UUID) -> dict[UUID, int]:
+    """What a worker has claimed: how often each flow had been woken by now, by the attempt."""
+    with begin() as connection:
+        rows = connection.execute(_HELD_BY, {"session": session})
+        return {row.attempt_id: row.wakes for row in rows}
+
+
+def overheard(begin: UnitOfWork, held: Mapping[UUID, int]) -> list[str]:
+    """Flows that were woken while a step of theirs stood still, and that its record sent to sleep all the same."""
+    if not held:
+        return []
+    with begin() as connection:
+        asked = {"attempts": list(held), "wakes": list(held.values())}
+        return [
+            f"flow {row.id} was woken during a step and sleeps in {row.state}"
+            for row in connection.execute(_OVERHEARD, asked)
         ]
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from requests.adapters import BaseAdapter
 
@@ -62,6 +63,7 @@ class SimulatedWorker:
     ) -> None:
         self.alive = True
         self.frozen = False
+        self.held: dict[UUID, int] = {}  # what it held when it stood still, and how often each had been woken
         begin = moved_unit_of_work(engine, clock, boundary)
         stepping = one_after_the_other(begin, clock)
         quiet = moved_unit_of_work(engine, clock, lambda _: None)
