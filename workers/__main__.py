@@ -57,6 +57,7 @@ def main() -> None:
     last_resort.start()
     began = time.monotonic()
     pull.stop()
+    desk.runner.stopping.set()
     worker.stop(timeout=int(WORK_UNTIL_S * 1000))
     pull.join(within_s=max(WORK_UNTIL_S - (time.monotonic() - began), 0))
     desk.session.end()

@@ -1,5 +1,6 @@
 """The runner: claim, call, record. The one place that knows how; no transaction is open during a call."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ CUT_OFF_WAIT_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Runs steps for this process's session."""
+    """Runs steps for this process's session. While `stopping` is set a flow goes no further than the step it is at."""
 
     begin: UnitOfWork
     flows: Mapping[str, Flow]
@@ -49,6 +50,7 @@ class Runner:
     doors: Places
     sleep: Callable[[float], None] = time.sleep
     turned_away: TurnedAway = field(default_factory=TurnedAway)
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, step: Step, flow: UUID) -> bool:
         """Run a flow from that step until it waits. A flow that has moved on, or is someone else's, is left alone.
@@ -128,7 +130,7 @@ class Runner:
         def go_on(connection: Connection, standing: Standing) -> Claim | None:
             nonlocal following
             after = self.flows[standing.kind].step_of(standing.state)
-            if after is None or not place.take(after.provider):
+            if after is None or self.stopping.is_set() or not place.take(after.provider):
                 return None
             following = self._claim(connection, claim.flow.id, after, quick=False)
             return following

@@ -128,6 +128,17 @@ def test_it_is_announced_where_every_place_is_taken(house: DepositHouse) -> None
     house.books_differ = "the deposit is still on its way"
 
 
+def test_a_worker_that_is_stopping_goes_no_further_than_the_step_it_is_at(house: DepositHouse) -> None:
+    """The next call would be cut off in the middle, and looked up by another worker for minutes."""
+    flow = paid_out(house)
+    runner, wake = runner_of(house, Doors(""))
+    runner.stopping.set()
+    runner.run(follow(), flow)
+    assert (states(house), wake.announced) == (["off_ramp_completed"], [flow])
+    house.pass_time(60)
+    assert states(house) == ["broker_funded"]
+
+
 def test_without_redis_those_turned_away_are_tried_again_at_once(house: DepositHouse) -> None:
     flows = received(house, 4)
     house.one("UPDATE flows SET announced_at = NULL RETURNING 1")
