@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from db import breaks, flows, ledger, looks
 from db.inbox import Handled, InboxEvent
-from funding.facts import Announced, CashArrived, Changed, Ignored, LookDue, Opening, Reading
+from funding.facts import Announced, CashArrived, Changed, Fact, Ignored, LookDue, Opening, Reading
 from funding.flow import CLOSED, OPEN, Flow
 from funding.ids import flow_id
 from funding.ledger.due_deposit import cash_arrived
@@ -23,6 +23,29 @@ DEFER_AT_MOST: Final = timedelta(days=1)
 SWITCHED_OFF: Final = "its provider is switched off and takes no new flows: read again until it is on"
 
 Key = tuple[str, str, str]  # provider, kind, external id
+
+
+def in_one_order(readings: Sequence[tuple[InboxEvent, Reading]]) -> list[tuple[InboxEvent, Reading]]:
+    """The events of a batch by what they are about; those about one object stay as they came.
+
+    Two batches that open the same flows, or look at the same accounts, then meet them in the same order, and neither
+    can wait for the other in a circle.
+    """
+    return sorted(readings, key=lambda each: (each[0].provider, min(map(_what, each[1].facts), default=())))
+
+
+def _what(fact: Fact) -> tuple[str, ...]:
+    match fact:
+        case Changed(kind=kind, id=one):
+            return kind, one
+        case Announced(link_kind=kind, link_id=one):
+            return kind, one
+        case LookDue(poll=poll, subject=subject):
+            return poll, subject
+        case CashArrived(activity=activity):
+            return "cash", activity
+        case Ignored():
+            return ()
 
 
 class Batch:

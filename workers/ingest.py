@@ -16,7 +16,7 @@ from db.trouble import refused
 from dispatch.wake import Wake
 from funding.facts import CannotUse, Changed, Reading
 from funding.flow import Flow
-from workers.facts import Batch
+from workers.facts import Batch, in_one_order
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +67,7 @@ class Ingest:
             batch.find_owners(
                 [(e.provider, f.kind, f.id) for e, r in readings for f in r.facts if isinstance(f, Changed)]
             )
-            handled += [batch.apply(event, reading) for event, reading in readings]
+            handled += [batch.apply(event, reading) for event, reading in in_one_order(readings)]
             due = flows.wake(connection, list(batch.hints), hints=list(batch.hints.values()))
             inbox.settle(connection, handled)
             for one in handled:
