@@ -105,7 +105,7 @@ class History:
         rounds = self.draw.choice(self.plan.rounds)
         if self.draw.random() < self.plan.failovers:
             self.kept_in = self.draw.randint(1, rounds)
-            self.polls = True  # what only lost commits knew is found by reading again
+            self.polls = self.plan.polls > 0  # what only lost commits knew is found by reading again
         self.leaders = [self._new_leader()]
         for name, provider, more in self.draw.sample(self.plan.menu, self.plan.faults):
             self.world.faults.set(name, provider=provider, probability=self.plan.fault, **more)

@@ -59,7 +59,8 @@ class Plan:
     no customer has. `mended`: how often what is broken is mended at the end; the rest stays parked with its reason.
     `late`: how often a creating call is given up and takes effect later. `jumps`: how often in a round the database's
     clock steps. `failovers`: the share of histories in which the last commits are lost.
-    `polls`: how often the clock has any from the beginning; at the end it always has.
+    `polls`: how often the clock has any from the beginning, which unless it is 0 it has in every history with a
+    failover; at the end it always has.
     """
 
     deposits: tuple[int, ...] = (1, 1, 1, 1, 1, 2, 2, 3)
@@ -119,11 +120,14 @@ PLANS: Final = {
         steps=(0.5,), polls=0, rounds=(15,), pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0
     ),
     "attempt_id": _plain(
-        steps=(0.5,),
+        deposits=(3,),
+        paths=((ARRIVES, 1),),
+        steps=(1.0, 3.0),
         polls=0,
-        rounds=(15,),
-        times=(0.2, 1.0, 8.0, 8.0),
-        pause=0.5,
+        rounds=(25,),
+        times=(0.2, 1.0),
+        crash=0.3,
+        pause=0.4,
         stall=12,
         deepest=1,
         only=("due GET answered",),

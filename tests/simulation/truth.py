@@ -49,6 +49,10 @@ _UNEXPLAINED = text("""
     SELECT f.id, f.state FROM flows f WHERE f.parked_at IS NOT NULL AND NOT EXISTS (
       SELECT FROM dead_letters d WHERE d.flow_id = f.id AND d.status IN ('open', 'replaying') AND d.message <> '')
 """)
+_UNATTEMPTED = text("""
+    SELECT t.flow_id, t.from_state, t.to_state FROM transitions t
+     WHERE t.attempt_id IS NOT NULL AND NOT EXISTS (SELECT FROM attempts a WHERE a.id = t.attempt_id)
+""")
 
 
 def untrue(engine: Connects, world: World) -> list[str]:
@@ -70,6 +74,10 @@ def untrue_at_the_end(world: World, begin: UnitOfWork) -> list[str]:
                 for found in invariants.violations(connection)
             ),
             *(f"flow {row.id} is parked in {row.state} without a letter" for row in connection.execute(_UNEXPLAINED)),
+            *(
+                f"flow {row.flow_id} went from {row.from_state} to {row.to_state} by an attempt that was forgotten"
+                for row in connection.execute(_UNATTEMPTED)
+            ),
             *_journals(connection, world),
             *(
                 f"the tick of {row.job} at {row.slot} is of term {row.term}, which was over"
