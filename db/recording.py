@@ -152,12 +152,21 @@ def _path(path: Sequence[tuple[str, str, datetime | None]]) -> str:
     )
 
 
-def outcome_of(connection: Connection, attempt: UUID) -> str | None:
-    """How an attempt ended, as recorded: asked when a commit was cut off and nobody knows whether it stood."""
-    outcome: str | None = connection.execute(
-        text("SELECT outcome FROM attempts WHERE id = :attempt"), {"attempt": attempt}
-    ).scalar()
-    return outcome
+_STANDS = text("""
+    SELECT EXISTS (SELECT FROM attempts
+                    WHERE id = :attempt AND outcome <> 'lost' OR id = CAST(:following AS uuid)) AS stands
+""")
+
+
+def stands(connection: Connection, attempt: UUID, *, following: UUID | None) -> bool:
+    """Whether a record stands whose commit was cut off: its attempt has ended, and not by being freed.
+
+    `following`: the attempt of the next step, made in the same transaction; it may have taken over the first one's row.
+    Two rows by primary key.
+    """
+    [row] = run(connection, _STANDS, {"attempt": attempt, "following": following}).fetchall()
+    found: bool = row.stands
+    return found
 
 
 def write_late(connection: Connection, attempt: UUID, learned: Mapping[str, Any]) -> None:

@@ -145,7 +145,7 @@ class Runner:
                     answer = _bug(error, of=answer)
                     continue
                 log.warning("record.cut_off", flow=str(claim.flow.id), attempt=str(claim.attempt))
-                if self._stands(claim):
+                if self._stands(claim, following):
                     return Recorded(None, next_claim=following)  # it stands too: the same transaction made it
                 self.sleep(CUT_OFF_WAIT_S)
             except Exception as error:  # noqa: BLE001 -- an answer that cannot be recorded is a bug: tried again, then a letter
@@ -153,15 +153,16 @@ class Runner:
         log.error("record.given_up", flow=str(claim.flow.id), consequence="the claim is freed and the step made again")
         return Recorded(None)
 
-    def _stands(self, claim: Claim) -> bool:
-        """Whether a record whose commit was cut off stands: its own attempt row says so.
+    def _stands(self, claim: Claim, following: Claim | None) -> bool:
+        """Whether a record whose commit was cut off stands: its own attempt row says so, or that of the next step.
 
         Freed meanwhile, it does not: made again it is refused, and writes down what it learned.
         """
         for _ in range(CUT_OFF_TRIES):
             try:
                 with self.begin() as connection:
-                    return recording.outcome_of(connection, claim.attempt) not in {None, "lost"}
+                    made = following.attempt if following else None
+                    return recording.stands(connection, claim.attempt, following=made)
             except SQLAlchemyError:
                 self.sleep(CUT_OFF_WAIT_S)
         return False

@@ -177,3 +177,25 @@ class TestACommitWhoseNewsIsLost:
         assert house.flow_of(transfer)["attempt_id"] is None
         assert house.flow_of(transfer)["data"]["balances_read"]
         assert house.rows("SELECT count(*) FROM attempts WHERE outcome = 'lost'") == [(0,)]
+
+    def test_of_a_wait_goes_on_with_the_claim_that_an_event_made_due(self, house: DepositHouse) -> None:
+        """That claim took over the row of the attempt that waits: the row's old name finds nothing any more."""
+        house.deposit(house.person(), ("funds_received",))
+        house.pass_time(1)
+        runner, news, cut = house.worker.runner, times(1), times(1)
+
+        @contextmanager
+        def begin() -> Iterator[Connection]:
+            if news():
+                house.one("UPDATE flows SET wakes = wakes + 1 RETURNING 1")
+            with house.begin() as connection:
+                yield connection
+            if cut():
+                raise OperationalError("commit", {}, psycopg.OperationalError("gone"), connection_invalidated=True)
+
+        house.worker.runner = replace(runner, recorder=replace(runner.recorder, begin=begin))
+        house.one("UPDATE flows SET due_at = rk_now(), announced_at = NULL RETURNING 1")
+        house.pass_time(1)
+
+        assert house.rows("SELECT claims, outcome FROM attempts WHERE claims > 1") == [(2, "snoozed")]
+        assert house.one("SELECT count(*) FROM flows WHERE attempt_id IS NOT NULL") == 0
