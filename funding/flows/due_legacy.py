@@ -50,10 +50,16 @@ def start_off_ramp(flow: Snapshot, call: Call, *, to: str) -> Outcome:
             always_look=True,
         )
     except ProviderRejected as refusal:
-        if refusal.code == NOT_THERE_YET and flow.snoozes < PATIENCE:
+        if refusal.code == NOT_THERE_YET and min(flow.snoozes, _asked_before(flow)) < PATIENCE:
             return Snooze(wait=freshness_wait(flow.snoozes), reason="Due does not have the money yet")
         raise
     return Advance(to=to, references=(Reference("due", "transfer", transfer),), data={"account": account})
+
+
+def _asked_before(flow: Snapshot) -> int:
+    """How often Due was asked already: of its waits a deposit may have spent most on an older one."""
+    made = flow.intention("off_ramp")
+    return 0 if made is None else made.generation + 1
 
 
 def _converting(flow: Snapshot, call: Call, order: OffRampOrder, account: str) -> Sequence[str]:

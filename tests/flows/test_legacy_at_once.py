@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from db import due_work
 from ops.actions.events import replay_event
+from ops.actions.reconcile import second_deposits
 from tests.support.deposit_house import DepositHouse
 from tests.support.depositors import Person
 from tests.support.waiting import eventually
@@ -84,3 +85,28 @@ def test_a_replay_of_an_event_that_is_being_handled_is_no_second_deposit(
     assert house.rows("SELECT count(DISTINCT flow_id), count(*) FROM inbox_events WHERE type = 'deposit'") == [(1, 2)]
     assert house.one("SELECT count(*) FROM breaks") == 0
     assert len(house.world.due.transfers) == 1
+
+
+def test_one_that_waited_long_for_another_still_has_patience_with_due(house: DepositHouse, person: Person) -> None:
+    """Equal ones are asked for in turn; having waited for its turn, a deposit may find its money not booked yet."""
+    booked = house.world.due.legacy_received
+    house.announce(person)
+    money = dict(booked)
+    booked.clear()
+    house.pass_time(900)
+    assert [letter[:2] for letter in house.letters()] == [("rejected_err_insufficient_balance", "open")]
+    house.announce(person)
+    booked.clear()
+    house.pass_time(1)
+    [(doubt,)] = house.rows("SELECT id FROM breaks WHERE status = 'open'")
+    second_deposits.say(house.desk, [doubt], answer="another", said="two payments")
+    house.pass_time(900)
+
+    booked.update(money)
+    assert house.replay() == ["replaying"]
+    house.pass_time(70)
+    assert len(house.world.due.transfers) == 1
+    booked.update(money)
+    house.pass_time(300)
+    assert [house.state_of(one) for one in house.world.due.transfers] == ["broker_funded"] * 2
+    assert [letter[1] for letter in house.letters()] == ["resolved"], "only the first had to be replayed"
