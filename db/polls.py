@@ -50,7 +50,7 @@ _BEGIN = text("""
     ON CONFLICT (provider, poll, subject) DO UPDATE
        SET walk_since = CASE WHEN m.walk_started_at IS NOT NULL THEN m.walk_since
                              ELSE least(coalesce(m.high_water_mark - CAST(:overlap AS interval), excluded.walk_since),
-                                        CAST(:reach AS timestamptz)) END,
+                                        m.walk_since, CAST(:reach AS timestamptz)) END,
            walk_started_at = coalesce(m.walk_started_at, rk_now())
     RETURNING walk_since, walk_started_at, walk_cursor
 """)
@@ -80,9 +80,10 @@ _MISSING = text("""
      ORDER BY changed_at, named LIMIT 100
 """)
 
+# A first walk given up has no mark to begin at again: where it began is kept, as an hour back is later by then.
 _FAILED = text("""
     UPDATE poll_marks SET last_error = :error,
-           walk_since = CASE WHEN :over THEN NULL ELSE walk_since END,
+           walk_since = CASE WHEN :over AND high_water_mark IS NOT NULL THEN NULL ELSE walk_since END,
            walk_started_at = CASE WHEN :over THEN NULL ELSE walk_started_at END,
            walk_cursor = CASE WHEN :over THEN NULL ELSE walk_cursor END,
            finished_at = CASE WHEN :over THEN rk_now() ELSE finished_at END
@@ -145,7 +146,7 @@ def end_walk(connection: Connection, walk: Walk, *, covers: timedelta, found: in
 
 
 def note_failure(connection: Connection, walk: Walk, error: str, *, over: bool) -> None:
-    """Say why a walk stopped; `over`: it is given up, and when its turn comes again it begins at the unmoved mark."""
+    """Say why a walk stopped; `over`: it is given up, and when its turn comes again it begins where this one did."""
     connection.execute(_FAILED, {**_place(walk), "error": error, "over": over})
 
 

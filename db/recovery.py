@@ -39,15 +39,17 @@ def read_again(connection: Connection, since: datetime) -> tuple[int, int]:
     """Set polls and streams back to `since` where they are past it, and end walks under way; how many of each.
 
     A linked account whose listing was never walked is to be walked from then too: its mark may be what was lost. A
-    poll of the whole firm that never ran keeps no mark: it begins where every first poll does.
+    first walk that has not ended has no mark: begun anew it looks as far back as it did, and to `since` at least. A
+    poll of the whole firm that never ran begins where every first poll does.
     """
     unread = connection.execute(_UNREAD, {"since": since})
     polls = connection.execute(
         text("""
             UPDATE poll_marks SET high_water_mark = CASE WHEN high_water_mark > :since THEN :since
                                                          ELSE high_water_mark END,
-                                  walk_since = NULL, walk_started_at = NULL, walk_cursor = NULL
-             WHERE high_water_mark > :since OR walk_started_at IS NOT NULL
+                                  walk_since = CASE WHEN high_water_mark IS NULL THEN least(walk_since, :since) END,
+                                  walk_started_at = NULL, walk_cursor = NULL
+             WHERE high_water_mark > :since OR walk_started_at IS NOT NULL OR high_water_mark IS NULL
         """),
         {"since": since},
     )

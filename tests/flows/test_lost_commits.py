@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from embedded.services import Services
+from funding.errors import ProviderUnavailable
 from ops.actions.reconcile import second_deposits
 from ops.actions.recovery import recover
 from tests.support.databases import Databases
@@ -126,6 +127,27 @@ def test_an_account_whose_mark_was_lost_is_read_from_the_time_given(house: Depos
         assert lost.rowcount == 1
 
     recover(house.desk, since=began)
+    house.poll()
+    house.pass_time(120)
+
+    assert house.state_of(transfer) == "broker_funded"
+    assert house.world.effects.summary()["duplicates"] == 0
+
+
+def test_a_first_walk_under_way_is_begun_anew_from_the_time_given(house: DepositHouse, engine: Engine) -> None:
+    """It has no mark to be set back, and what looks an hour back sees nothing of before the outage."""
+    began = house.clock.now
+    transfer = house.deposit(house.person())
+    house.world.faults.set("server_error", "due", times=1)
+    with pytest.raises(ProviderUnavailable):
+        house.poll()
+    assert house.rows("SELECT poll, high_water_mark FROM poll_marks") == [("deliveries", None)]
+    house.pass_time(120)
+    assert house.state_of(transfer) == "broker_funded"
+    house.clock.advance(timedelta(hours=3))
+    forget(engine)
+
+    assert recover(house.desk, since=began).polls == 1
     house.poll()
     house.pass_time(120)
 
