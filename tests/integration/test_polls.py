@@ -121,6 +121,19 @@ class TestWalk:
         assert [cursor for _, cursor in shelf.asked] == [None, "2", None, "2"]
         assert len(house.inbox()) == 4
 
+    def test_refused_before_there_is_a_mark_begins_no_later_when_it_is_taken_again(self, time: MovedTime) -> None:
+        """An hour back from then would leave out what was there to be read at first."""
+        shelf = Shelf(thing("a"))
+        shelf.fails[1] = NotFound("not yet", provider="due", status=404)
+        house = House(time, acct=shelf)
+        assert house.poll().refused == 1
+
+        time.passes(hours=3)
+        house.poll()
+        first, second = shelf.asked
+        assert first == second
+        assert len(house.inbox()) == 1
+
     def test_of_one_subject_refused_leaves_the_others_alone(self, time: MovedTime) -> None:
         gone = Shelf()
         gone.fails[1] = NotFound("no such account", provider="due", status=404)
