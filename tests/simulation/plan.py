@@ -19,6 +19,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ("server_error", "*", {}),
     ("server_error_after", "*", {}),
     ("stale_read", "*", {}),
+    ("truncated_listing", "*", {"keep": 0.5}),
 )
 ARRIVES: Final = ("awaiting_funds", "funds_received", "approved", "payment_submitted", "payment_processed")
 QUICK: Final = ("funds_received", "payment_processed")
