@@ -28,7 +28,8 @@ class SharedRate:
     """So many calls a minute, and a burst a second, over all processes that share a Redis.
 
     Where a second has room for many calls, a process takes the part it may need within the next moment at once, and
-    what it has not used by then is lost to it: never more than the limit, and not a question to Redis for each call.
+    what it has not used by then is lost to it: the limit, as near as a sliding window keeps it, without a question to
+    Redis for each call.
     The sliding window is counted with Redis's own clock and keys that expire: emptying Redis is harmless.
     `live_sessions` tells how many processes share the limit while Redis is away.
     """

@@ -12,5 +12,6 @@ POLICY: Final = Policy(
     # Ours: unpublished, per correspondent (docs, "Rate limits"); a 429 is obeyed whatever this says.
     assumed_rate_per_minute=1_200,
     rate_documented=False,
-    overlap=timedelta(minutes=5),  # Broker API docs, "SSE": ids inside a millisecond are random, so restart before
+    # Ids inside a millisecond are random (Broker API docs, "SSE"), and our clock may be ten minutes ahead of theirs.
+    overlap=timedelta(minutes=15),
 )

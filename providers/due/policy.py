@@ -12,5 +12,6 @@ POLICY: Final = Policy(
     assumed_rate_per_minute=1_200,  # ours, from the bursts below: Due states none; a 429 is obeyed whatever this says
     assumed_rate_per_second=20,  # the same notes
     rate_documented=False,
-    overlap=timedelta(minutes=10),  # ours: what a listing's dates filter on (creation, presumably) is not stated
+    # Ours: what a listing's dates filter on (creation, presumably) is not stated, and our clock may be ahead of theirs.
+    overlap=timedelta(minutes=15),
 )
