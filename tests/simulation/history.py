@@ -171,7 +171,8 @@ class History(Processes):
         for leader in self.leaders:
             leader.falls_silent(self.quiet)
         self.people.look_again()
-        self.people.recover_since(self.clock.database - self.kept_at)
+        # A clock that was set back meanwhile shows less than the moment that was kept: from now is from before it then.
+        self.people.recover_since(max(self.clock.database - self.kept_at, timedelta(0)))
 
     # Quiet -----------------------------------------------------------------------------------------------------------
 
