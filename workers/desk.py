@@ -160,7 +160,14 @@ def make_desk(settings: Settings) -> WorkerDesk:
             closed=[name for name, on in enabled(settings).items() if not on],
         ),
         notifier=notifier,
-        polls=make_polls(begin, providers=providers, wake=wake, sealer=sealer, settings=settings),
+        polls=make_polls(
+            begin,
+            providers=providers,
+            doors=Doors(providers.gates, left=runner.send_for),
+            wake=wake,
+            sealer=sealer,
+            settings=settings,
+        ),
     )
 
 

@@ -9,9 +9,10 @@ from providers.gate import Gate
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """How many threads of this process may be inside each provider at once."""
+    """How many threads of this process may be inside each provider at once. `left` is told of each place given back."""
 
     gates: Mapping[str, Gate]
+    left: Callable[[str], None] = lambda _provider: None
 
     def try_enter(self, provider: str) -> bool:
         """Take a place; a provider that is not configured has none, so its rows wait."""
@@ -21,6 +22,7 @@ class Doors:
     def leave(self, provider: str) -> None:
         """Give it back."""
         self.gates[provider].leave()
+        self.left(provider)
 
 
 class Places(Protocol):
@@ -45,6 +47,7 @@ class Place:
         self._doors = doors
         self._left = left
         self._held: list[str] = []
+        self.been: set[str] = set()  # at all of these
 
     def take(self, provider: str | None) -> bool:
         """Be there too; False when every place is taken. Who asks nobody needs none."""
@@ -53,6 +56,7 @@ class Place:
         if not self._doors.try_enter(provider):
             return False
         self._held.append(provider)
+        self.been.add(provider)
         return True
 
     def keep(self, provider: str | None) -> None:

@@ -17,7 +17,9 @@ from workers.sweeps import Sweeps, limits_of
 from workers.walks import Walker
 
 
-def make_polls(begin: UnitOfWork, *, providers: Providers, wake: Wake, sealer: Sealer, settings: Settings) -> Polls:
+def make_polls(
+    begin: UnitOfWork, *, providers: Providers, doors: Doors, wake: Wake, sealer: Sealer, settings: Settings
+) -> Polls:
     """What ticks and looks need, connected to nothing yet."""
     sweeps = Sweeps(
         begin=begin,
@@ -29,7 +31,7 @@ def make_polls(begin: UnitOfWork, *, providers: Providers, wake: Wake, sealer: S
     return Polls(
         begin=begin,
         walker=Walker(begin=begin, wake=wake, sealer=sealer),
-        doors=Doors(providers.gates),
+        doors=doors,
         polls=polls_of(providers, settings.poll),
         looks=looks_of(providers, begin),
         chores={

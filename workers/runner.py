@@ -57,10 +57,12 @@ class Runner:
 
         False: every place at its provider is taken; its row stays due, and is announced when a place is free.
         """
-        place = Place(self.doors, left=lambda provider: self.wake.flows(self.turned_away.take(provider)))
-        if not place.take(step.provider):
-            self.turned_away.note(step.provider or "", step, flow)
-            return False
+        place = Place(self.doors, left=self.send_for)
+        if step.provider is not None and not place.take(step.provider):
+            self.turned_away.note(step.provider, step, flow)
+            if not place.take(step.provider):
+                return False
+            self.turned_away.forget(step.provider, flow)  # whoever left that place had not seen the note
         try:
             self.session.claiming()
             with self.begin() as connection:
@@ -69,7 +71,19 @@ class Runner:
                 claim = self._step(claim, place)
         finally:
             place.leave()
+            self._send_where_guests_were(place)
         return True
+
+    def send_for(self, provider: str) -> None:
+        """A place is free at that provider: send for the next flow that was turned away there."""
+        self.wake.flows(self.turned_away.take(provider))
+
+    def _send_where_guests_were(self, place: Place) -> None:
+        """A step that reads at a second provider takes a place there for the call, and leaves it without a word."""
+        for provider in self.turned_away.waiting() - place.been:
+            if self.doors.try_enter(provider):
+                self.doors.leave(provider)
+                self.send_for(provider)
 
     def _claim(self, connection: Connection, flow: UUID, step: Step, *, quick: bool) -> Claim | None:
         return flows.claim(

@@ -25,6 +25,16 @@ class TurnedAway:
             if len(kept) < MOST:
                 kept[flow] = (flow, step.flow, next(iter(step.on)))
 
+    def forget(self, provider: str, flow: UUID) -> None:
+        """It found a place after all."""
+        with self._lock:
+            self._flows[provider].pop(flow, None)
+
+    def waiting(self) -> set[str]:
+        """The providers at which somebody was turned away."""
+        with self._lock:
+            return {provider for provider, kept in self._flows.items() if kept}
+
     def take(self, provider: str) -> list[Due]:
         """The oldest, to be announced now that a place is free; none when nobody was turned away."""
         with self._lock:

@@ -95,7 +95,7 @@ def states(house: DepositHouse) -> list[str]:
 
 def test_whoever_leaves_a_place_sends_for_one_that_was_turned_away(house: DepositHouse) -> None:
     first, second, third = received(house, 3)
-    runner, wake = runner_of(house, Doors("taken taken free"))
+    runner, wake = runner_of(house, Doors("taken taken taken taken free"))
     assert [runner.run(follow(), flow) for flow in (first, second, third)] == [False, False, True]
     assert wake.announced == [first]
 
@@ -104,6 +104,27 @@ def test_whoever_leaves_a_place_sends_for_one_that_was_turned_away(house: Deposi
     runner.run(follow(), second)
     assert wake.announced == [first, second], "nobody else was turned away"
     assert states(house) == ["off_ramp_initiated"] * 3
+
+
+def test_a_place_left_while_one_is_being_turned_away_is_taken_at_once(house: DepositHouse) -> None:
+    """Who left it could not see the note yet, and perhaps nobody else will leave one for long."""
+    [flow] = received(house, 1)
+    runner, wake = runner_of(house, Doors("taken free"))
+    assert runner.run(follow(), flow)
+    assert states(house) == ["off_ramp_initiated"]
+    assert (wake.announced, runner.turned_away.waiting()) == ([], set())
+
+
+def test_one_turned_away_where_only_a_guest_was_is_sent_for_when_its_step_is_done(house: DepositHouse) -> None:
+    """The place of a call at a second provider is left without a word."""
+    [flow] = received(house, 1)
+    runner, wake = runner_of(house, Doors(""))
+    fund = due_deposit.step_of("off_ramp_completed")
+    assert fund is not None
+    waiting = UUID(int=1)
+    runner.turned_away.note("alpaca", fund, waiting)
+    runner.run(follow(), flow)
+    assert wake.announced == [waiting]
 
 
 def test_a_deposit_goes_straight_on_at_the_next_provider_when_there_is_a_place(house: DepositHouse) -> None:
@@ -142,7 +163,7 @@ def test_a_worker_that_is_stopping_goes_no_further_than_the_step_it_is_at(house:
 def test_without_redis_those_turned_away_are_tried_again_at_once(house: DepositHouse) -> None:
     flows = received(house, 4)
     house.one("UPDATE flows SET announced_at = NULL RETURNING 1")
-    runner, _ = runner_of(house, Doors("free taken taken taken taken free taken"))
+    runner, _ = runner_of(house, Doors("free" + 8 * " taken" + " free taken taken"))
 
     class Desk:
         def __getattr__(self, name: str) -> Any:
