@@ -118,14 +118,12 @@ def commit_events(engine: Engine, arrivals: Sequence[Arrival], *, sealer: Sealer
         try:
             connection.autocommit = True
             rows = connection.execute(_INSERT, columns).fetchall()
-            connection.autocommit = False
-        except psycopg.Error:
+        finally:
             if connection.closed:
                 pooled.invalidate()
                 engine.dispose()  # what the pool keeps was lost with it
             else:
                 connection.autocommit = False
-            raise
     return _answers(arrivals, rows)
 
 
