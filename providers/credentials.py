@@ -77,4 +77,9 @@ class Keyring:
             if due:
                 self._told_at[name] = now
         if due and self._used is not None:
-            self._used(name)
+            try:
+                self._used(name)
+            except BaseException:
+                with self._lock:
+                    self._told_at.pop(name, None)  # what could not be told is told at the next use
+                raise

@@ -15,7 +15,7 @@ from db import sessions
 from db.engine import UnitOfWork, make_engine, unit_of_work
 from db.gates import GateRows
 from db.notifications import Channel
-from db.receiver_keys import UsesNoted
+from db.receiver_keys import noting
 from db.sealing import Sealer
 from dispatch.broker import make_broker, make_client
 from dispatch.wake import Wake
@@ -113,7 +113,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
     session = Session(begin)
     providers = build(
         providers_config(settings, threads=settings.worker_threads),
-        Surroundings(gate_store=GateRows(begin), live_sessions=lambda: _live(begin), key_used=UsesNoted(begin).note),
+        Surroundings(gate_store=GateRows(begin), live_sessions=lambda: _live(begin), key_used=noting(begin)),
     )
     sealer = Sealer(settings.encryption_keys or ())
     recorder = Recorder(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import click
 
-from db import receiver_keys, sessions
+from db import sessions
 from db.engine import UnitOfWork, unit_of_work
 from db.gates import GateRows
+from db.receiver_keys import noting
 from ops.cli.reach import NothingNamed, database, environment
 from ops.configured import providers_config
 from providers.registry import Providers, Surroundings, build
@@ -41,11 +42,7 @@ def asking(instance: str | None) -> Iterator[Asking]:
             with begin() as connection:
                 return sessions.live(connection)
 
-        def used(provider: str, fingerprint: str) -> None:
-            with begin() as connection:
-                receiver_keys.note_used(connection, {(provider, fingerprint)})
-
-        around = Surroundings(gate_store=GateRows(begin), live_sessions=live, key_used=used)
+        around = Surroundings(gate_store=GateRows(begin), live_sessions=live, key_used=noting(begin))
         providers = build(providers_config(settings, threads=settings.worker_threads), around)
         try:
             yield Asking(begin=begin, settings=settings, providers=providers)

@@ -197,6 +197,22 @@ class TestCredentials:
         assert [b"Bearer old" in one for one in seen] == [False, True, True]
         assert used == [bearer("old").fingerprint]
 
+    def test_a_use_that_could_not_be_told_is_told_at_the_next(self) -> None:
+        told: list[str] = []
+
+        def tell(fingerprint: str) -> None:
+            told.append(fingerprint)
+            if len(told) == 1:
+                raise OSError("no database")
+
+        key = bearer("sk_1")
+        keys = Keyring([key], used=tell, monotonic=lambda: 0.0)
+        with pytest.raises(OSError, match="no database"):
+            keys.worked(key)
+        keys.worked(key)
+        keys.worked(key)
+        assert told == [key.fingerprint] * 2
+
     def test_are_told_of_once_a_minute_each(self) -> None:
         """Every process tells one row of them: told of each call, the fleet would wait for itself there."""
         now = 1000.0
