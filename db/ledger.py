@@ -9,9 +9,10 @@ from sqlalchemy import Connection, text
 from db.direct import run
 from funding.ledger.entries import Entry
 
-# Entries and their postings in one statement. Accounts are looked up one by one, so that the plan keeps to their index
-# however little the planner knows of the table; when one is not there yet nothing is written, and `complete` says so.
-_ADD = text("""
+# Entries, their postings and the balances they move, in one statement. Accounts are looked up one by one, so that the
+# plan keeps to their index however little the planner knows of the table; when one is not there yet nothing is written,
+# and `complete` says so. Whether it is for a flow is not left to a parameter: the planner would plan anew each time.
+_ADD = """
     WITH line AS MATERIALIZED (
       SELECT l.*, (SELECT a.id FROM ledger_accounts a WHERE a.owner = l.owner AND a.name = l.name AND a.asset = l.asset)
                     AS account_id
@@ -26,8 +27,7 @@ _ADD = text("""
       INSERT INTO journal_entries (flow_id, cause, purpose, effective_at, reverses_id)
       SELECT :flow, e.cause, e.purpose, e.effective_at,
              (SELECT j.id FROM journal_entries j
-               WHERE (j.flow_id = :flow OR j.flow_id IS NULL AND CAST(:flow AS uuid) IS NULL)
-                 AND j.cause = e.reverses_cause AND j.purpose = e.reverses_purpose)
+               WHERE {same_flow} AND j.cause = e.reverses_cause AND j.purpose = e.reverses_purpose)
         FROM entry e, complete WHERE complete.yes ORDER BY e.n
       ON CONFLICT (flow_id, cause, purpose) DO NOTHING
       RETURNING id, cause, purpose
@@ -37,14 +37,23 @@ _ADD = text("""
         FROM added JOIN entry USING (cause, purpose) JOIN line ON line.entry = entry.n
        ORDER BY entry.n, line.n
       RETURNING account_id, layer, amount
-    ), moved AS (
+    ), moved AS MATERIALIZED (  -- what we owe a customer: a credit raises `posted`; a pending debit is a hold
       SELECT account_id, -coalesce(sum(amount) FILTER (WHERE layer = 'posted'), 0) AS posted,
              coalesce(sum(amount) FILTER (WHERE layer = 'pending'), 0) AS pending
         FROM posted WHERE account_id IN (SELECT account_id FROM line WHERE owner <> 'house') GROUP BY account_id
+    ), held AS MATERIALIZED (
+      SELECT b.account_id FROM balances b
+       WHERE b.account_id = ANY(ARRAY(SELECT account_id FROM moved WHERE posted <> 0 OR pending <> 0))
+       ORDER BY b.account_id FOR UPDATE
+    ), balanced AS (
+      UPDATE balances b SET posted = b.posted + m.posted, pending = b.pending + m.pending
+        FROM moved m
+       WHERE b.account_id = m.account_id AND b.account_id = ANY(ARRAY(SELECT account_id FROM held))
     )
-    SELECT complete.yes AS complete, (SELECT count(*) FROM added) AS added, m.account_id, m.posted, m.pending
-      FROM complete LEFT JOIN moved m ON m.posted <> 0 OR m.pending <> 0 ORDER BY m.account_id
-""")
+    SELECT complete.yes AS complete, (SELECT count(*) FROM added) AS added FROM complete
+"""
+_ADD_TO_FLOW = text(_ADD.format(same_flow="j.flow_id = :flow"))
+_ADD_APART = text(_ADD.format(same_flow="j.flow_id IS NULL"))
 # What another transaction is opening is waited for, and left to it: a row of an account that is there is never locked.
 _ADD_ACCOUNTS = text("""
     WITH wanted AS MATERIALIZED (
@@ -61,9 +70,6 @@ _ADD_ACCOUNTS = text("""
     )
     INSERT INTO balances (account_id, may_go_below_zero)
     SELECT o.id, w.below FROM opened o JOIN wanted w USING (owner, name, asset) WHERE o.owner <> 'house' ORDER BY o.id
-""")
-_MOVE_BALANCE = text("""
-    UPDATE balances SET posted = posted + :posted, pending = pending + :pending WHERE account_id = :account
 """)
 
 
@@ -87,17 +93,13 @@ def post(connection: Connection, flow: UUID | None, entries: Sequence[Entry]) ->
 def _post(connection: Connection, flow: UUID | None, entries: Sequence[Entry]) -> int:
     if not entries:
         return 0
+    statement = _ADD_APART if flow is None else _ADD_TO_FLOW
     values = {"flow": flow, "entries": _told(entries), "lines": _lines(entries)}
-    rows = run(connection, _ADD, values).fetchall()
-    if not rows[0].complete:
+    [done] = run(connection, statement, values).fetchall()
+    if not done.complete:
         _add_accounts(connection, entries)
-        rows = run(connection, _ADD, values).fetchall()
-    # Customers' accounts are what we owe: a credit raises `posted`; a pending debit is a hold.
-    for row in rows:
-        if row.account_id is not None:
-            moved = {"account": row.account_id, "posted": row.posted, "pending": row.pending}
-            run(connection, _MOVE_BALANCE, moved)
-    added: int = rows[0].added
+        [done] = run(connection, statement, values).fetchall()
+    added: int = done.added
     return added
 
 
