@@ -211,28 +211,44 @@ def keep(connection: Connection, claim: Claim, *, hard_limit: timedelta) -> bool
 
 
 _WAKE = text("""
+    WITH moment AS MATERIALIZED (SELECT rk_now() AS now)  -- one for both: announced before it was due is not announced
     UPDATE flows f
-       SET wakes = f.wakes + 1, snoozes = 0, announced_at = NULL,
-           due_at = least(coalesce(f.due_at, rk_now()), rk_now()),
+       SET wakes = f.wakes + 1, snoozes = 0, announced_at = CASE WHEN :announced THEN now END,
+           due_at = least(coalesce(f.due_at, now), now),
            hints = f.hints || h.hints::jsonb
-      FROM (SELECT id, hints FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints) ORDER BY id) h
+      FROM moment,
+           (SELECT id, hints FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints) ORDER BY id) h
      WHERE f.id = h.id AND f.status <> 'closed'
     RETURNING f.id, f.kind, f.state
 """)
 
 
-def wake(connection: Connection, ids: Sequence[UUID], *, hints: Sequence[Mapping[str, str]] = ()) -> list[Due]:
+def wake(
+    connection: Connection, ids: Sequence[UUID], *, hints: Sequence[Mapping[str, str]] = (), announced: bool = False
+) -> list[Due]:
     """Make flows due now and raise their wake counters; closed ones are left alone and not given back.
 
     Their waits begin anew: who has news looks often again, however long it had been waiting.
 
     `hints` goes with `ids`, one each. Lock the rows first, in id order, with `lock`, when there are several.
+    `announced`: the caller announces them after its commit and gives back with `not_announced` what it could not.
     """
     if not ids:
         return []
     said = [json.dumps(dict(hint)) for hint in hints] if hints else ["{}"] * len(ids)
-    rows = run(connection, _WAKE, {"ids": list(ids), "hints": said}).fetchall()
+    rows = run(connection, _WAKE, {"ids": list(ids), "hints": said, "announced": announced}).fetchall()
     return [(row.id, row.kind, row.state) for row in rows]
+
+
+_NOT_ANNOUNCED = text("""
+    UPDATE flows SET announced_at = NULL
+     WHERE id = ANY(ARRAY(SELECT id FROM flows WHERE id = ANY(:ids) AND attempt_id IS NULL ORDER BY id FOR UPDATE))
+""")
+
+
+def not_announced(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Have the dispatcher announce these at once. Locks the rows by primary key, in id order."""
+    connection.execute(_NOT_ANNOUNCED, {"ids": list(ids)})
 
 
 _LOCK = text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")

@@ -29,7 +29,7 @@ class Announcer(Protocol):
         """Announce inbox events."""
         ...
 
-    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
+    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> object:
         """Announce flows: id, kind, state."""
         ...
 
@@ -63,8 +63,11 @@ class Dispatcher:
         announced: Counter[str] = Counter()
         if self._has_room(INGEST):
             announced.update(self._ingest())
-        if with_room := [provider for provider, queue in FUNDING_OF.items() if self._has_room(queue)]:
-            announced.update(self._funding(with_room))
+        depths = {provider: self._wake.depth(queue) for provider, queue in FUNDING_OF.items()}
+        if with_room := [
+            provider for provider, depth in depths.items() if depth is not None and depth <= QUEUE_IS_FULL
+        ]:
+            announced.update(self._funding(with_room, empty=[one for one in with_room if not depths[one]]))
         if self._has_room(POLLS):
             announced.update(self._polls())
         if self._has_room(NOTIFY):
@@ -83,9 +86,9 @@ class Dispatcher:
             self._wake.events(ids)
         return {"events": len(ids)}
 
-    def _funding(self, providers: Sequence[str | None]) -> dict[str, int]:
+    def _funding(self, providers: Sequence[str | None], *, empty: Sequence[str | None]) -> dict[str, int]:
         with self._begin() as connection:
-            due = due_work.flows(connection, limit=MOST_A_PASS, providers=providers)
+            due = due_work.flows(connection, limit=MOST_A_PASS, providers=providers, heard_out=empty)
         if due:
             self._wake.flows(due)
         return {"flows": len(due)}

@@ -46,12 +46,17 @@ class Wake:
         for start in range(0, len(ids), BATCH):
             self._send(INGEST, "ingest", (list(ids[start : start + BATCH]),))
 
-    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
-        """Flows are due: (id, kind, state). The state leads to its step's actor; one without a step needs none."""
+    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> list[UUID]:
+        """Flows are due: (id, kind, state). The state leads to its step's actor; one without a step needs none.
+
+        Those that could not be told of.
+        """
+        unheard = []
         for flow, kind, state in items:
             step = FLOWS[kind].step_of(state) if kind in FLOWS else None
-            if step is not None:
-                self._send(FUNDING_OF[step.provider], step.actor_name, (str(flow),))
+            if step is not None and not self._send(FUNDING_OF[step.provider], step.actor_name, (str(flow),)):
+                unheard.append(flow)
+        return unheard
 
     def ticks(self, items: Sequence[tuple[str, datetime]]) -> None:
         """Slots of the timetable are due: (job, slot)."""
@@ -88,15 +93,17 @@ class Wake:
             return None
         return waiting
 
-    def _send(self, queue: str, actor: str, args: tuple[object, ...]) -> None:
+    def _send(self, queue: str, actor: str, args: tuple[object, ...]) -> bool:
         if not self.reachable:
             self.failures += 1
-            return
+            return False
         try:
             self._broker.enqueue(Message(queue_name=queue, actor_name=actor, args=args, kwargs={}, options={}))
             self.sent += 1
         except (BrokerConnectionError, RedisError, OSError):
             self._failed()
+            return False
+        return True
 
     def _failed(self) -> None:
         with self._lock:

@@ -68,13 +68,15 @@ class Ingest:
                 [(e.provider, f.kind, f.id) for e, r in readings for f in r.facts if isinstance(f, Changed)]
             )
             handled += [batch.apply(event, reading) for event, reading in in_one_order(readings)]
-            due = flows.wake(connection, list(batch.hints), hints=list(batch.hints.values()))
+            due = flows.wake(connection, list(batch.hints), hints=list(batch.hints.values()), announced=True)
             inbox.settle(connection, handled)
             for one in handled:
                 if one.state == "dead":
                     dead_letters.open_for_event(connection, one.id, _death(one.reason or "unusable"), attempts=1)
             dead_letters.resolve_events(connection, [h.id for h in handled if h.state in {"handled", "ignored"}])
-        self.wake.flows(due)
+        if unheard := self.wake.flows(due):
+            with self.begin() as connection:
+                flows.not_announced(connection, unheard)
         self.wake.looks(batch.looks)
 
     def _read(self, event: InboxEvent) -> Reading | Handled:

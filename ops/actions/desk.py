@@ -19,7 +19,7 @@ class Refused(Exception):
 class Waker(Protocol):
     """Tells workers what is due now: a hint, never needed (the dispatcher finds it within seconds)."""
 
-    def flows(self, due: Sequence[Due]) -> None:
+    def flows(self, due: Sequence[Due]) -> object:
         """Announce flows."""
 
     def events(self, ids: Sequence[int]) -> None:

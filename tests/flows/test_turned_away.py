@@ -51,8 +51,9 @@ class Announced(Heard):
         super().__init__()
         self.announced: list[UUID] = []
 
-    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
+    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> list[UUID]:
         self.announced += [flow for flow, _, _ in items]
+        return []
 
 
 def follow() -> Step:

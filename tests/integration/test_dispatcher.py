@@ -82,13 +82,26 @@ class TestAnnouncing:
             told,
         ]
 
-    def test_is_repeated_only_after_fifteen_seconds(self, time: MovedTime) -> None:
-        queue = Queue()
+    @pytest.mark.parametrize(("waiting", "again"), [(1, [0, 15, 30]), (0, [0, 3, 6, 9])])
+    def test_of_a_flow_is_repeated_when_its_queue_has_long_been_empty_or_after_fifteen_seconds(
+        self, time: MovedTime, waiting: int, again: list[int]
+    ) -> None:
+        queue = Queue(**{FUNDING_OF["due"]: waiting})
         with time() as connection:
             add_flow(connection, due_at=time.now)
         heard = []
         for _ in range(40):
             heard.append(Dispatcher(time, queue).run()["flows"])
+            time.passes(seconds=1)
+
+        assert [second for second, count in enumerate(heard) if count][: len(again)] == again
+
+    def test_of_an_event_is_repeated_only_after_fifteen_seconds(self, time: MovedTime) -> None:
+        with time() as connection:
+            add_event(connection, "evt_1")
+        heard = []
+        for _ in range(40):
+            heard.append(Dispatcher(time, Queue()).run()["events"])
             time.passes(seconds=1)
 
         assert [second for second, count in enumerate(heard) if count] == [0, 15, 30]

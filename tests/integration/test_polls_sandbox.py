@@ -5,7 +5,7 @@ import time as clock_time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -106,8 +106,8 @@ class House:
 
     def ingest(self) -> None:
         class Silent:
-            def flows(self, items: object) -> None:
-                pass
+            def flows(self, items: object) -> list[UUID]:
+                return []
 
             def looks(self, items: object) -> None:
                 pass

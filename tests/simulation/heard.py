@@ -48,8 +48,9 @@ class Heard(Wake):
     def announcing(self) -> None:
         pass
 
-    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> None:
+    def flows(self, items: Sequence[tuple[UUID, str, str]]) -> list[UUID]:
         self.hints.flows += items
+        return []
 
     def events(self, ids: Sequence[int]) -> None:
         self.hints.events += ids
