@@ -32,7 +32,7 @@ def opened(house: DepositHouse) -> UUID:
 
 @pytest.mark.parametrize(("queue_is_empty", "after_s"), [(True, 3), (False, 15)])
 def test_what_was_announced_is_left_to_whom_it_was_told(
-    house: DepositHouse, queue_is_empty: bool, after_s: int
+    house: DepositHouse, *, queue_is_empty: bool, after_s: int
 ) -> None:
     house.worker.ingest = replace(house.worker.ingest, wake=Heard())
     flow = opened(house)
