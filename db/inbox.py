@@ -242,17 +242,3 @@ def settle(connection: Connection, handled: Sequence[Handled]) -> None:
             "waits": [h.waits_for for h in handled],
         },
     )
-
-
-_REFERENCE_WRITTEN = text("""
-    UPDATE inbox_events SET due_at = rk_now(), announced_at = NULL
-     WHERE waits_for = ANY(:keys) AND state = 'deferred'
-    RETURNING id
-""")
-
-
-def reference_written(connection: Connection, keys: Sequence[str]) -> list[int]:
-    """Make deferred events due whose "provider/kind/id" has just been written. Served by ix_inbox_events_waits_for."""
-    if not keys:
-        return []
-    return [row.id for row in run(connection, _REFERENCE_WRITTEN, {"keys": list(keys)}).fetchall()]

@@ -1,10 +1,9 @@
 """Intentions: what is about to be created at a provider, written down before it is sent. Table `intentions`."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import TextClause, text
 
 from db.direct import run
 from db.engine import UnitOfWork
@@ -37,8 +36,6 @@ _LOOKED = text("""
     RETURNING i.key, i.call, i.generation, i.request, i.born_at, i.sends, i.settle_from, i.outcome, i.look_ups,
               i.looked_at
 """)
-
-_RESULT = text("UPDATE intentions SET outcome = :outcome WHERE key = :key")
 
 
 class ClaimedIntentions:
@@ -79,9 +76,3 @@ class ClaimedIntentions:
         if row is None:
             raise StaleClaim("the claim was freed before the call was sent")
         return intention_of(row._asdict())
-
-
-def note_results(connection: Connection, results: Sequence[tuple[UUID, str]]) -> None:
-    """Write what became of sent intentions; part of the record, which holds the flow's lock."""
-    for key, outcome in results:
-        run(connection, _RESULT, {"key": key, "outcome": outcome})

@@ -1,24 +1,17 @@
 """What the team and its people are told: one row a message and channel, written with the change it tells of."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, text
 
 from db.direct import run
 
 Channel = Literal["webhook", "apprise"]
-
-_INSERT: Final = text("""
-    INSERT INTO notifications (id, flow_id, type, cause, channel, data, happened_at)
-    VALUES (:id, :flow_id, :type, :cause, :channel, :data, coalesce(CAST(:happened_at AS timestamptz), rk_now()))
-    ON CONFLICT (flow_id, type, cause, channel) DO NOTHING
-    RETURNING id
-""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +30,43 @@ class NewNotification:
     happened_at: datetime | None = None
 
 
+# Rows go in by cause, so that two transactions that tell the same things cannot wait for each other in a circle.
+INSERT: Final = """
+      INSERT INTO notifications (id, flow_id, type, cause, channel, data, happened_at)
+      SELECT t.id, t.flow_id, t.type, t.cause, t.channel, t.data, coalesce(t.happened_at, rk_now())
+        FROM jsonb_to_recordset(CAST(:notifications AS jsonb))
+             AS t(id uuid, flow_id uuid, type text, cause text, channel text, data jsonb, happened_at timestamptz)
+       ORDER BY t.flow_id, t.type, t.cause, t.channel
+      ON CONFLICT (flow_id, type, cause, channel) DO NOTHING
+      RETURNING id
+"""
+_INSERT: Final = text(INSERT)
+
+
 def insert(connection: Connection, rows: Sequence[NewNotification]) -> list[UUID]:
     """Store them, due now; the ids of those that are new. One already told by its cause is left as it is.
 
-    Rows go in by cause, so that two transactions that tell the same things cannot wait for each other in a circle.
     Served by uq_notifications_cause.
     """
-    new: list[UUID] = []
-    for row in sorted(rows, key=lambda row: (str(row.flow_id), row.type, row.cause, row.channel)):
-        inserted = run(
-            connection,
-            _INSERT,
+    return [row.id for row in run(connection, _INSERT, {"notifications": as_json(rows)}).fetchall()] if rows else []
+
+
+def as_json(rows: Sequence[NewNotification]) -> str:
+    """The rows as `INSERT` takes them."""
+    return json.dumps(
+        [
             {
-                "id": row.id,
-                "flow_id": row.flow_id,
+                "id": str(row.id),
+                "flow_id": row.flow_id and str(row.flow_id),
                 "type": row.type,
                 "cause": row.cause,
                 "channel": row.channel,
-                "data": Jsonb(dict(row.data)),
-                "happened_at": row.happened_at,
-            },
-        ).fetchone()
-        if inserted is not None:
-            new.append(inserted.id)
-    return new
+                "data": dict(row.data),
+                "happened_at": row.happened_at and row.happened_at.isoformat(),
+            }
+            for row in rows
+        ]
+    )
 
 
 # Delivery ------------------------------------------------------------------------------------------

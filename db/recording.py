@@ -9,10 +9,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from db import findings
 from db.direct import run
+from db.findings import Findings
 from db.flows import Claim
 from funding.money import Money
-from funding.outcomes import BalanceReading
 from funding.snapshot import Reference
 
 
@@ -53,17 +54,31 @@ class Change:
     amount_out: Money | None = None
 
 
+class ReferenceTaken(Exception):
+    """An object this step met belongs to another flow: nothing else of its answer may be believed."""
+
+    def __init__(self, reference: Reference, owner: UUID) -> None:
+        super().__init__(f"{reference.provider} {reference.kind} {reference.id} belongs to flow {owner}")
+        self.reference = reference
+        self.owner = owner
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A flow after the record: whether it is due at once, and under which state."""
+    """A flow after the record: whether it is due at once, and under which state.
+
+    `events` waited for a reference that was written, `notifications` are new: to be announced after the commit.
+    """
 
     kind: str
     state: str
     due_now: bool
+    events: Sequence[int] = ()
+    notifications: Sequence[UUID] = ()
 
 
-# One statement, for what every record writes: a statement costs more than the rows it writes.
-_CHANGE = text("""
+# One statement, for what a record writes: a statement costs more than the rows it writes.
+_PARTS = """
     WITH changed AS (
       UPDATE flows
          SET state = :state, status = :status, provider = :provider, data = data || CAST(:data AS jsonb),
@@ -93,20 +108,25 @@ _CHANGE = text("""
         FROM changed, jsonb_to_recordset(CAST(:path AS jsonb)) AS p(n int, before text, after text, at timestamptz)
        ORDER BY p.n
     )
-    SELECT kind, state, due_now FROM changed
-""")
+"""
+_CHANGE = text(f"{_PARTS} SELECT kind, state, due_now FROM changed")  # noqa: S608 -- constants
+_CHANGE_AND_FIND = text(
+    f"{_PARTS}, {findings.PARTS} SELECT kind, state, due_now, {findings.ANSWERS} FROM changed"  # noqa: S608 -- constants
+)
 
 
-def record(connection: Connection, claim: Claim, change: Change, ending: Ending) -> Standing | None:
-    """Write the flow's new standing, the states it passed and how the attempt ended.
+def record(connection: Connection, claim: Claim, change: Change, ending: Ending, found: Findings) -> Standing | None:
+    """Write the flow's new standing, the states it passed, how the attempt ended and what was found.
 
-    None when the claim is no longer ours: nothing was written. A wake that came during the step makes the flow due
-    now, whatever the step answered. Locks the flow's row, then the attempt's, by primary key.
+    None when the claim is no longer ours: the caller rolls back. A wake that came during the step makes the flow due
+    now, whatever the step answered. Locks the flow's row, then the others, by primary key; deferred events are found by
+    ix_inbox_events_waits_for, what was told before by uq_notifications_cause. Raises: ReferenceTaken.
     """
     row = run(
         connection,
-        _CHANGE,
+        _CHANGE_AND_FIND if found else _CHANGE,
         {
+            **(findings.values(found, customer=claim.flow.customer) if found else {}),
             "flow": claim.flow.id,
             "fence": claim.fence,
             "attempt": claim.attempt,
@@ -140,7 +160,13 @@ def record(connection: Connection, claim: Claim, change: Change, ending: Ending)
             "path": _path(change.path),
         },
     ).fetchone()
-    return Standing(row.kind, row.state, row.due_now) if row else None
+    if row is None:
+        return None
+    if not found:
+        return Standing(row.kind, row.state, row.due_now)
+    for provider, kind, external_id, owner in row.taken or ():
+        raise ReferenceTaken(Reference(provider, kind, external_id), UUID(owner))
+    return Standing(row.kind, row.state, row.due_now, row.events, row.notifications)
 
 
 def _path(path: Sequence[tuple[str, str, datetime | None]]) -> str:
@@ -177,21 +203,6 @@ def write_late(connection: Connection, attempt: UUID, learned: Mapping[str, Any]
     )
 
 
-_REFERENCE = text("""
-    INSERT INTO flow_references (provider, kind, external_id, flow_id) VALUES (:provider, :kind, :id, :flow)
-    ON CONFLICT (provider, kind, external_id) DO UPDATE SET flow_id = flow_references.flow_id
-    RETURNING flow_id
-""")
-
-
-def add_reference(connection: Connection, flow: UUID, reference: Reference) -> UUID:
-    """Write that an object belongs to this flow; the flow it belongs to now: another's, if that was first."""
-    values = {"provider": reference.provider, "kind": reference.kind, "id": reference.id, "flow": flow}
-    [row] = run(connection, _REFERENCE, values).fetchall()
-    owner: UUID = row.flow_id
-    return owner
-
-
 def unknown_references(connection: Connection, flow: UUID, references: Sequence[Reference]) -> list[Reference]:
     """Those of the references that do not belong to this flow."""
     known = connection.execute(
@@ -199,31 +210,3 @@ def unknown_references(connection: Connection, flow: UUID, references: Sequence[
     )
     owned = {Reference(row.provider, row.kind, row.external_id) for row in known}
     return [reference for reference in references if reference not in owned]
-
-
-_READING = text("""
-    INSERT INTO balance_readings (provider, account, name, asset, amount, customer_id)
-    SELECT provider, account, name, asset, amount, :customer
-      FROM jsonb_to_recordset(CAST(:readings AS jsonb))
-           AS r(provider text, account text, name text, asset text, amount numeric)
-     ORDER BY provider, account, name, asset
-    ON CONFLICT (provider, account, name, asset) DO UPDATE
-       SET amount = excluded.amount, read_at = rk_now(), customer_id = excluded.customer_id
-""")
-
-
-def add_readings(connection: Connection, readings: Sequence[BalanceReading], *, customer: str | None) -> None:
-    """Keep the newest balance a provider showed, one a name and asset. Locks the rows in key order."""
-    if not readings:
-        return
-    shown = [
-        {
-            "provider": reading.provider,
-            "account": reading.account,
-            "name": reading.name,
-            "asset": reading.amount.asset,
-            "amount": reading.amount.minor,
-        }
-        for reading in readings
-    ]
-    run(connection, _READING, {"readings": json.dumps(shown), "customer": customer})

@@ -9,25 +9,20 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from db import breaks, dead_letters, gates, inbox, intentions, ledger, notifications, recording
+from db import breaks, dead_letters, gates, ledger, recording
 from db.dead_letters import Death
 from db.engine import UnitOfWork
+from db.findings import Findings
 from db.flows import Claim, Due
-from db.recording import Change, Ending, Standing
+from db.notifications import Channel, NewNotification
+from db.recording import Change, Ending, ReferenceTaken, Standing
 from funding.backoff import Backoff
 from funding.flow import CLOSED, OPEN, Flow, Step
 from funding.outcomes import Advance, BreakFound, Learned, Notification, Outcome, Snooze, WatchEnded
-from funding.snapshot import Reference, Snapshot
+from funding.snapshot import Snapshot
 from workers.verdicts import Verdict, judge, safe_message
 
-
-class ReferenceTaken(Exception):
-    """An object this step met belongs to another flow: nothing else of its answer may be believed."""
-
-    def __init__(self, reference: Reference, owner: UUID) -> None:
-        super().__init__(f"{reference.provider} {reference.kind} {reference.id} belongs to flow {owner}")
-        self.reference = reference
-        self.owner = owner
+Results = Sequence[tuple[UUID, str]]  # keys of intentions that were sent, and what became of each
 
 
 @dataclass(slots=True)
@@ -36,8 +31,6 @@ class Recorded:
 
     standing: Standing | None
     flows: list[Due] = field(default_factory=list)
-    events: list[int] = field(default_factory=list)
-    notifications: list[UUID] = field(default_factory=list)
     next_claim: Claim | None = None
 
 
@@ -51,7 +44,7 @@ class Recorder:
     begin: UnitOfWork
     flows: Mapping[str, Flow]
     retry: Backoff
-    channels: Sequence[notifications.Channel]
+    channels: Sequence[Channel]
     draw: random.Random
 
     def record(
@@ -74,29 +67,30 @@ class Recorder:
         with self.begin() as connection:
             match answer:
                 case Advance():
-                    recorded = self._advance(connection, claim, step, answer)
+                    standing = self._advance(connection, claim, step, answer, results)
                 case Snooze():
-                    recorded = self._snooze(connection, claim, step, answer)
+                    standing = self._snooze(connection, claim, step, answer, results)
                 case WatchEnded():
-                    recorded = self._close(connection, claim, step, answer)
+                    standing = self._close(connection, claim, step, answer, results)
                 case Verdict():
-                    recorded = self._fail(connection, claim, step, answer)
+                    standing = self._fail(connection, claim, step, answer, results)
                 case error:
                     verdict = judge(error, flow=claim.flow, step=step, retry=self.retry, draw=self.draw)
-                    recorded = self._fail(connection, claim, step, verdict)
-            if recorded.standing is None:
+                    standing = self._fail(connection, claim, step, verdict, results)
+            recorded = Recorded(standing)
+            if standing is None:
                 connection.rollback()
-            else:
-                intentions.note_results(connection, results)
-                if recorded.standing.due_now:
-                    recorded.next_claim = go_on(connection, recorded.standing)
-                    if recorded.next_claim is None:
-                        recorded.flows.append((claim.flow.id, recorded.standing.kind, recorded.standing.state))
-        if recorded.standing is None:
+            elif standing.due_now:
+                recorded.next_claim = go_on(connection, standing)
+                if recorded.next_claim is None:
+                    recorded.flows.append((claim.flow.id, standing.kind, standing.state))
+        if standing is None:
             self._late(claim, answer)
         return recorded
 
-    def _advance(self, connection: Connection, claim: Claim, step: Step, outcome: Advance) -> Recorded:
+    def _advance(
+        self, connection: Connection, claim: Claim, step: Step, outcome: Advance, results: Results
+    ) -> Standing | None:
         flow, machine = claim.flow, self.flows[claim.flow.kind]
         path = machine.path(step, flow.state, outcome)
         after = machine.step_of(outcome.to)
@@ -120,11 +114,11 @@ class Recorder:
                 amount_out=outcome.amount_out,
             ),
             Ending(outcome="advanced", provider=step.provider),
+            self._found(flow, outcome, results, parks=outcome.park is not None),
         )
         if standing is None:
-            return Recorded(None)
-        recorded = self._learned(connection, claim, outcome)
-        recorded.standing = standing
+            return None
+        ledger.post(connection, flow.id, outcome.entries)
         if outcome.park is None:
             found = self._breaks(connection, claim, outcome)
             if claim.has_breaks:
@@ -136,10 +130,12 @@ class Recorder:
             death = Death(
                 step=step.name, error=outcome.park.error, message=outcome.park.message, blame=outcome.park.blame
             )
-            self._park(connection, claim, death, outcome, recorded)
-        return recorded
+            self._park(connection, claim, death)
+        return standing
 
-    def _snooze(self, connection: Connection, claim: Claim, step: Step, outcome: Snooze) -> Recorded:
+    def _snooze(
+        self, connection: Connection, claim: Claim, step: Step, outcome: Snooze, results: Results
+    ) -> Standing | None:
         standing = recording.record(
             connection,
             claim,
@@ -152,24 +148,27 @@ class Recorder:
                 even_parked=outcome.even_parked,
             ),
             Ending(outcome="snoozed", provider=step.provider, message=outcome.reason),
+            self._found(claim.flow, outcome, results),
         )
         if standing is None:
-            return Recorded(None)
-        recorded = self._learned(connection, claim, outcome)
-        recorded.standing = standing
+            return None
+        ledger.post(connection, claim.flow.id, outcome.entries)
         self._breaks(connection, claim, outcome)
-        return recorded
+        return standing
 
-    def _close(self, connection: Connection, claim: Claim, step: Step, outcome: WatchEnded) -> Recorded:
+    def _close(
+        self, connection: Connection, claim: Claim, step: Step, outcome: WatchEnded, results: Results
+    ) -> Standing | None:
         change = Change(state=claim.flow.state, status=CLOSED, provider=None, wait=None)
-        standing = recording.record(connection, claim, change, Ending(outcome="closed", provider=step.provider))
-        if standing is None:
-            return Recorded(None)
-        recorded = self._learned(connection, claim, outcome)
-        recorded.standing = standing
-        return recorded
+        ending = Ending(outcome="closed", provider=step.provider)
+        standing = recording.record(connection, claim, change, ending, self._found(claim.flow, outcome, results))
+        if standing is not None:
+            ledger.post(connection, claim.flow.id, outcome.entries)
+        return standing
 
-    def _fail(self, connection: Connection, claim: Claim, step: Step, verdict: Verdict) -> Recorded:
+    def _fail(
+        self, connection: Connection, claim: Claim, step: Step, verdict: Verdict, results: Results
+    ) -> Standing | None:
         flow = claim.flow
         parks = verdict.death is not None
         change = self._same_state(
@@ -190,18 +189,18 @@ class Recorder:
             message=verdict.message,
             request_id=verdict.death.request_id if verdict.death else None,
         )
-        standing = recording.record(connection, claim, change, ending)
+        found = self._found(flow, Learned(), results, parks=parks)
+        standing = recording.record(connection, claim, change, ending, found)
         if standing is None:
-            return Recorded(None)
-        recorded = Recorded(standing)
+            return None
         if verdict.found is not None:
             breaks.open_break(connection, verdict.found, found_by="step", flow=flow.id)
         if verdict.pause is not None:
             provider, reason = verdict.pause
             gates.pause(connection, provider, reason=reason, by="rampkeeper")
         if verdict.death is not None:
-            self._park(connection, claim, verdict.death, Learned(), recorded)
-        return recorded
+            self._park(connection, claim, verdict.death)
+        return standing
 
     def _same_state(
         self,
@@ -237,68 +236,56 @@ class Recorder:
             amount_out=learned.amount_out if learned else None,
         )
 
-    def _learned(self, connection: Connection, claim: Claim, outcome: Learned) -> Recorded:
-        """What every kind of outcome may carry: references, entries, readings, notifications."""
-        flow = claim.flow
-        recorded = Recorded(None)
-        keys = []
-        for reference in outcome.references:
-            owner = recording.add_reference(connection, flow.id, reference)
-            if owner != flow.id:
-                raise ReferenceTaken(reference, owner)
-            keys.append(f"{reference.provider}/{reference.kind}/{reference.id}")
-        recorded.events = inbox.reference_written(connection, keys)
-        ledger.post(connection, flow.id, outcome.entries)
-        recording.add_readings(connection, outcome.readings, customer=flow.customer)
-        recorded.notifications = self._notify(connection, flow, outcome.notifications, outcome)
-        return recorded
-
     def _breaks(self, connection: Connection, claim: Claim, outcome: Learned) -> list[UUID]:
         return [
             breaks.open_break(connection, found, found_by="step", flow=claim.flow.id).id for found in outcome.breaks
         ]
 
-    def _park(self, connection: Connection, claim: Claim, death: Death, outcome: Learned, recorded: Recorded) -> None:
+    def _park(self, connection: Connection, claim: Claim, death: Death) -> None:
         flow = claim.flow
         dead_letters.open_for_flow(
             connection, flow.id, death, kind=flow.kind, attempt=claim.attempt, attempts=flow.tries + 1
         )
-        if flow.status == OPEN:
-            noun = self.flows[flow.kind].noun
-            delayed = Notification(
-                type=f"{noun}.delayed",
-                text=f"The {noun} is delayed. It is being looked into; nothing is lost.",
-                cause=str(flow.visit),
-            )
-            recorded.notifications += self._notify(connection, flow, (delayed,), outcome)
 
-    def _notify(
-        self, connection: Connection, flow: Snapshot, told: Sequence[Notification], outcome: Learned
-    ) -> list[UUID]:
-        if not told or not self.channels:
-            return []
-        amount = outcome.amount_out or flow.amount_out or outcome.amount or flow.amount
-        return notifications.insert(
-            connection,
-            [
-                notifications.NewNotification(
-                    id=uuid4(),
-                    flow_id=flow.id,
-                    type=notice.type,
-                    cause=notice.cause,
-                    channel=channel,
-                    data={
-                        "flow": str(flow.id),
-                        "customer": flow.customer,
-                        "amount": amount.minor if amount else None,
-                        "asset": amount.asset if amount else None,
-                        "text": notice.text,
-                    },
+    def _found(self, flow: Snapshot, outcome: Learned, results: Results, *, parks: bool = False) -> Findings:
+        """What every kind of outcome may carry besides entries. A flow that parks tells people that it is delayed."""
+        told = list(outcome.notifications)
+        if parks and flow.status == OPEN:
+            noun = self.flows[flow.kind].noun
+            told.append(
+                Notification(
+                    type=f"{noun}.delayed",
+                    text=f"The {noun} is delayed. It is being looked into; nothing is lost.",
+                    cause=str(flow.visit),
                 )
-                for notice in told
-                for channel in self.channels
-            ],
+            )
+        return Findings(
+            references=outcome.references,
+            results=results,
+            readings=outcome.readings,
+            notifications=self._messages(flow, told, outcome) if told and self.channels else (),
         )
+
+    def _messages(self, flow: Snapshot, told: Sequence[Notification], outcome: Learned) -> list[NewNotification]:
+        amount = outcome.amount_out or flow.amount_out or outcome.amount or flow.amount
+        return [
+            NewNotification(
+                id=uuid4(),
+                flow_id=flow.id,
+                type=notice.type,
+                cause=notice.cause,
+                channel=channel,
+                data={
+                    "flow": str(flow.id),
+                    "customer": flow.customer,
+                    "amount": amount.minor if amount else None,
+                    "asset": amount.asset if amount else None,
+                    "text": notice.text,
+                },
+            )
+            for notice in told
+            for channel in self.channels
+        ]
 
     def _late(self, claim: Claim, answer: Outcome | Exception | Verdict) -> None:
         """The claim was lost meanwhile: keep what was learned, and say so when it names an object nobody knows."""

@@ -206,8 +206,9 @@ class Runner:
                 state=recorded.standing.state,
             )
         self.wake.flows(recorded.flows)
-        self.wake.events(recorded.events)
-        self.wake.notifications(recorded.notifications)
+        if recorded.standing is not None:
+            self.wake.events(recorded.standing.events)
+            self.wake.notifications(recorded.standing.notifications)
 
     def _limit(self, step: Step) -> timedelta:
         policy = self.ports.policies.get(step.provider or "")

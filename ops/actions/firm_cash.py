@@ -3,7 +3,7 @@
 import structlog
 from sqlalchemy import Connection
 
-from db import breaks, invariants, recording, standing_breaks
+from db import breaks, findings, invariants, standing_breaks
 from db.engine import UnitOfWork
 from db.invariants import BALANCE, Clearing
 from funding.money import Money
@@ -24,7 +24,7 @@ def compare(begin: UnitOfWork, alpaca: AlpacaJournals) -> str:
     firm = alpaca.firm_account
     cash = alpaca.get_balances(firm).cash
     with begin() as connection:
-        recording.add_readings(
+        findings.add_readings(
             connection, [BalanceReading(provider="alpaca", account=firm, name="cash", amount=cash)], customer=None
         )
         if _clearing(connection) != before:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from db import clock, inbox, intentions, ledger, lost_claims, recording, streams
+from db import clock, intentions, ledger, lost_claims, recording, streams
 from db.inbox import Stored
 from funding import calls
 from funding import intentions as rules
@@ -17,6 +17,8 @@ from tests.simulation.play import play
 from tests.simulation.stage import Stage
 from web.inbox_writer import InboxWriter
 from workers.session import Session
+
+RECORDS = ("_CHANGE", "_CHANGE_AND_FIND")
 
 
 def alter(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: str, new: str) -> None:
@@ -29,18 +31,21 @@ def alter(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: s
 def fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker whose claim was freed records all the same."""
     held = "AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt"
-    alter(monkeypatch, recording, "_CHANGE", held, f"AND (true OR NOT (true {held}))")
+    for record in RECORDS:
+        alter(monkeypatch, recording, record, held, f"AND (true OR NOT (true {held}))")
 
 
 def attempt_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim is known by its number alone, which is handed out again when commits were lost."""
     held = "attempt_id IS NOT DISTINCT FROM :attempt"
-    alter(monkeypatch, recording, "_CHANGE", held, f"(true OR {held})")
+    for record in RECORDS:
+        alter(monkeypatch, recording, record, held, f"(true OR {held})")
 
 
 def wake_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     """A record does not look whether somebody woke the flow meanwhile."""
-    alter(monkeypatch, recording, "_CHANGE", "WHEN wakes <> :wakes THEN rk_now()", "WHEN false THEN rk_now()")
+    for record in RECORDS:
+        alter(monkeypatch, recording, record, "WHEN wakes <> :wakes THEN rk_now()", "WHEN false THEN rk_now()")
 
 
 def settle_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +105,7 @@ def slot_term(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deferred_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that waits for a reference is not told that it was written."""
-    monkeypatch.setattr(inbox, "reference_written", lambda _connection, _keys: [])
+    alter(monkeypatch, recording, "_CHANGE_AND_FIND", "WHERE state = 'deferred'", "WHERE false")
 
 
 def crash(monkeypatch: pytest.MonkeyPatch) -> None:
