@@ -74,6 +74,21 @@ def unit_of_work(engine: Engine) -> UnitOfWork:
     return begin
 
 
+def single_statements(engine: Engine) -> UnitOfWork:
+    """What gives connections on that engine on which each statement is a transaction of its own.
+
+    For what is one statement anyway: beginning and committing are a round trip each.
+    """
+    committing = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def at_once() -> Iterator[Connection]:
+        with committing.connect() as connection:
+            yield connection
+
+    return at_once
+
+
 def wait_for_no_disk(connection: Connection) -> None:
     """Let this transaction's commit be lost if Postgres crashes within the next moments: what it did is done again.
 

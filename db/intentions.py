@@ -39,13 +39,13 @@ _LOOKED = text("""
 
 
 class ClaimedIntentions:
-    """The intentions of one claim: each act is a short transaction of its own that the claim must still stand for.
+    """The intentions of one claim: each act is one statement, for which the claim must still stand.
 
     `limit` is how long a call may take, from its intention to its last trace. Shape: `funding.calls.IntentionStore`.
     """
 
-    def __init__(self, begin: UnitOfWork, claim: Claim, *, step: str, provider: str, limit: timedelta) -> None:
-        self._begin = begin
+    def __init__(self, at_once: UnitOfWork, claim: Claim, *, step: str, provider: str, limit: timedelta) -> None:
+        self._at_once = at_once
         self._claim = claim
         self._step = step
         self._provider = provider
@@ -71,7 +71,7 @@ class ClaimedIntentions:
 
     def _act(self, statement: TextClause, **values: object) -> Intention:
         held = {"fence": self._claim.fence, "attempt": self._claim.attempt}
-        with self._begin() as connection:
+        with self._at_once() as connection:
             row = run(connection, statement, {**values, **held}).fetchone()
         if row is None:
             raise StaleClaim("the claim was freed before the call was sent")

@@ -12,7 +12,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from db import sessions
-from db.engine import UnitOfWork, make_engine, unit_of_work
+from db.engine import UnitOfWork, make_engine, single_statements, unit_of_work
 from db.gates import GateRows
 from db.notifications import Channel
 from db.receiver_keys import noting
@@ -105,7 +105,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
         pool=settings.worker_threads * 2 + 4,  # each thread one, as many again while Redis is away, and the beat's own
         transaction_pooler=settings.database_pooler == "transaction",
     )
-    begin = unit_of_work(engine)
+    begin, at_once = unit_of_work(engine), single_statements(engine)
     redis_url = settings.redis_url.reveal()
     broker = make_broker(redis_url, places=places(settings.worker_threads))
     client = make_client(redis_url)
@@ -129,6 +129,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
     )
     runner = Runner(
         begin=begin,
+        at_once=at_once,
         flows=FLOWS,
         ports=ports,
         session=session,
@@ -137,7 +138,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
         doors=Doors(providers.gates),
     )
     notifier = Notifier(
-        begin,
+        at_once,
         webhook_url=settings.notify.webhook_url,
         webhook_secrets=settings.notify.webhook_secrets or (),
         outgoing=Outgoing(allow_private=settings.notify.allow_private),

@@ -39,11 +39,14 @@ ANSWERED_OK: Final = range(200, 300)
 
 
 class Notifier:
-    """Delivers one notification at a time, from many threads. `webhook_url` or `people` None: that channel is unset."""
+    """Delivers one notification at a time, from many threads. `webhook_url` or `people` None: that channel is unset.
+
+    By `at_once` each statement is a transaction of its own.
+    """
 
     def __init__(
         self,
-        begin: UnitOfWork,
+        at_once: UnitOfWork,
         *,
         webhook_url: Secret | None,
         webhook_secrets: Sequence[Windowed[Secret]],
@@ -51,7 +54,7 @@ class Notifier:
         people: People,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._begin = begin
+        self._at_once = at_once
         self._url = webhook_url
         self._secrets = webhook_secrets
         self._outgoing = outgoing
@@ -60,7 +63,7 @@ class Notifier:
 
     def deliver(self, notification_id: UUID) -> None:
         """Make one attempt, if the message is due and nobody else is at it."""
-        with self._begin() as connection:
+        with self._at_once() as connection:
             claimed = notifications.claim(connection, notification_id)
         if claimed is None:
             return
@@ -72,7 +75,7 @@ class Notifier:
         else:
             ended = self._to_people(claimed)
         ended = replace(ended, took_ms=int((time.monotonic() - began) * 1000))
-        with self._begin() as connection:
+        with self._at_once() as connection:
             recorded = notifications.record(connection, claimed, ended)
         log.info(
             "notification.attempted",

@@ -39,9 +39,13 @@ CUT_OFF_WAIT_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Runs steps for this process's session. While `stopping` is set a flow goes no further than the step it is at."""
+    """Runs steps for this process's session. While `stopping` is set a flow goes no further than the step it is at.
+
+    `begin` opens transactions; by `at_once` each statement is one.
+    """
 
     begin: UnitOfWork
+    at_once: UnitOfWork
     flows: Mapping[str, Flow]
     ports: Ports
     session: Session
@@ -65,7 +69,7 @@ class Runner:
             self.turned_away.forget(step.provider, flow)  # whoever left that place had not seen the note
         try:
             self.session.claiming()
-            with self.begin() as connection:
+            with self.at_once() as connection:
                 claim = self._claim(connection, flow, step, quick=True)
             while claim is not None:
                 claim = self._step(claim, place)
@@ -129,7 +133,7 @@ class Runner:
             step=step.name,
             ports=self.ports,
             intentions=ClaimedIntentions(
-                self.begin,
+                self.at_once,
                 claim,
                 step=step.name,
                 provider=provider,

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from db.engine import make_engine
+from db.engine import make_engine, single_statements, unit_of_work
 from db.trouble import refused
 
 
@@ -75,3 +75,17 @@ def test_what_the_url_says_stands(database_url: str) -> None:
     with connected(said, pool=1) as connection:
         assert parameters(connection)["tcp_user_timeout"] == "3000"
         assert (shown(connection, "lock_timeout"), shown(connection, "statement_timeout")) == ("1s", "2min")
+
+
+def test_of_single_statements_each_is_a_transaction_of_its_own(database_url: str) -> None:
+    engine = make_engine(database_url, pool=2)
+    at_once, begin = single_statements(engine), unit_of_work(engine)
+    with at_once() as connection, begin() as other:
+        connection.exec_driver_sql("INSERT INTO customers (id) VALUES ('ann')")
+        assert other.exec_driver_sql("SELECT id FROM customers").scalar_one() == "ann"
+    with pytest.raises(ZeroDivisionError), begin() as connection:  # a connection given back begins transactions again
+        connection.exec_driver_sql("INSERT INTO customers (id) VALUES ('bo')")
+        _ = 1 / 0
+    with begin() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM customers").scalar_one() == 1
+    engine.dispose()

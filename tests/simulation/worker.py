@@ -87,6 +87,7 @@ class SimulatedWorker:
         doors = Doors(self.providers.gates)
         self.runner = Runner(
             begin=stepping,
+            at_once=stepping,
             flows=FLOWS,
             ports=Ports(each=self.providers.ports(), policies=POLICIES),
             session=self.session,
