@@ -19,8 +19,7 @@ from requests.structures import CaseInsensitiveDict
 
 from providers.addresses import Refused, Target, read_url, why_refused
 from providers.answers import Answer
-from providers.transport import Wire, is_address
-from providers.transport import _close as close_handle
+from providers.transport import Handle, Wire, is_address
 from providers.watchdog import Watchdog
 
 DEADLINE: Final = timedelta(seconds=15)  # for all of it: name, connection, TLS, request and the whole answer
@@ -98,7 +97,7 @@ class Outgoing:
             finally:
                 wire.finish()
                 sock.close()
-                close_handle(handle)
+                handle.leave()
             if wire.late:  # an answer without a length ends where we cut it, and looks whole
                 raise NoAnswer(LATE)
             return answer
@@ -139,7 +138,7 @@ class Outgoing:
             raise NoAnswer("the host's name could not be resolved")
         return found
 
-    def _reach(self, addresses: Sequence[str], target: Target, wire: Wire) -> tuple[socket.socket, socket.socket]:
+    def _reach(self, addresses: Sequence[str], target: Target, wire: Wire) -> tuple[socket.socket, Handle]:
         """A connection to the first address that takes one, and a handle to cut it by. Raises: NoAnswer."""
         failure = NoAnswer("no connection")
         for address in addresses:
@@ -150,7 +149,7 @@ class Outgoing:
                 continue
             sock.settimeout(wire.left())
             # TLS takes the first handle over in the middle of its handshake; this one stays ours.
-            return sock, sock.dup()
+            return sock, Handle(sock)
         raise failure
 
 

@@ -20,6 +20,35 @@ _current = threading.local()
 _handles = threading.Lock()  # a number closed by one thread and given out again must not be shut down by another
 
 
+class Handle:
+    """A second hold on a socket, by which it can be cut. Shared by a connection and the call it carries.
+
+    The last to leave closes it: the connection may be closed while its answer is still being read.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock.dup()
+        self._users = 1
+
+    def share(self) -> "Handle":
+        """For one user more."""
+        with _handles:
+            self._users += 1
+        return self
+
+    def leave(self) -> None:
+        """One user needs it no more."""
+        with _handles:
+            self._users -= 1
+            if self._users == 0:
+                self._socket.close()
+
+    def shut_down(self) -> None:
+        """End the connection, for all its users."""
+        with _handles, suppress(OSError):  # not connected yet, or closed already: then there is nothing to end
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+
 class Wire:
     """One call as its sockets see it.
 
@@ -30,7 +59,7 @@ class Wire:
     def __init__(self, *, ask: Ask, until: float) -> None:
         self._ask = ask
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._handle: Handle | None = None
         self.until = until  # on the monotonic clock
         self.sent = False
         self.late = False
@@ -41,25 +70,23 @@ class Wire:
         """Seconds until the deadline, never below a millisecond (zero would mean "do not wait" to a socket)."""
         return max(self.until - time.monotonic(), 0.001)
 
-    def hold(self, handle: socket.socket) -> None:
+    def hold(self, handle: Handle) -> None:
         """This socket now carries the call. One that comes after the cut is cut at once."""
-        # A handle of the call's own: the connection may be closed while its answer is still being read.
-        own = handle.dup()
         with self._lock:
-            before, self._socket = self._socket, own
+            before, self._handle = self._handle, handle.share()
             late = self.late
         if before is not None:
-            _close(before)
+            before.leave()
         if late:
-            _shut_down(own)
+            handle.shut_down()
 
     def finish(self) -> None:
         """The call is over: nothing is cut any more."""
         with self._lock:
             self.finished = True
-            handle, self._socket = self._socket, None
+            handle, self._handle = self._handle, None
         if handle is not None:
-            _close(handle)
+            handle.leave()
 
     def leaving(self) -> None:
         """Bytes are about to leave: ask once for each request. Raises: whatever the check raises; nothing was sent."""
@@ -72,9 +99,9 @@ class Wire:
             if self.finished:
                 return
             self.late = True
-            handle = self._socket
+            handle = self._handle
         if handle is not None:
-            _shut_down(handle)
+            handle.shut_down()
 
 
 @contextmanager
@@ -90,7 +117,7 @@ def carrying(wire: Wire) -> Iterator[None]:
 class _Tracked(HTTPConnection):
     """A connection that tells the wire it carries which socket it uses and when it sends."""
 
-    _handle: socket.socket | None = None
+    _handle: Handle | None = None
     _asked = False
 
     def _new_conn(self) -> socket.socket:
@@ -101,7 +128,7 @@ class _Tracked(HTTPConnection):
         for family, kind, protocol, _, address in self._addresses(wire):
             sock = socket.socket(family, kind, protocol)
             # A handle of our own on the same connection: TLS takes the first one over, in the middle of its handshake.
-            handle = sock.dup()
+            handle = Handle(sock)
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
@@ -110,7 +137,7 @@ class _Tracked(HTTPConnection):
             except OSError as error:
                 failure = error
                 sock.close()
-                _close(handle)
+                handle.leave()
                 continue
             self._handle = handle
             wire.hold(handle)
@@ -164,7 +191,7 @@ class _Tracked(HTTPConnection):
         """Close the connection and our handle on it."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            _close(handle)
+            handle.leave()
         super().close()
 
 
@@ -221,16 +248,6 @@ class TrackedAdapter(HTTPAdapter):
         """Make the pool, of our connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
-
-
-def _shut_down(handle: socket.socket) -> None:
-    with _handles, suppress(OSError):  # not connected yet, or closed already: then there is nothing to end
-        handle.shutdown(socket.SHUT_RDWR)
-
-
-def _close(handle: socket.socket) -> None:
-    with _handles:
-        handle.close()
 
 
 def is_address(host: str) -> bool:

@@ -83,9 +83,9 @@ def test_of_single_statements_each_is_a_transaction_of_its_own(database_url: str
     with at_once() as connection, begin() as other:
         connection.exec_driver_sql("INSERT INTO customers (id) VALUES ('ann')")
         assert other.exec_driver_sql("SELECT id FROM customers").scalar_one() == "ann"
-    with pytest.raises(ZeroDivisionError), begin() as connection:  # a connection given back begins transactions again
+    with begin() as connection:  # a connection that was given back begins transactions again
         connection.exec_driver_sql("INSERT INTO customers (id) VALUES ('bo')")
-        _ = 1 / 0
+        connection.rollback()
     with begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM customers").scalar_one() == 1
     engine.dispose()

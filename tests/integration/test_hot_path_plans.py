@@ -211,6 +211,13 @@ def test_the_whole_way_was_heard(way: Way) -> None:
     } <= through
 
 
+def test_the_driver_remembers_every_statement(way: Way) -> None:
+    """It takes one of more than 4,096 characters or 50 parameters apart anew each time: dearer than asking."""
+    assert [
+        statement for statement, values in way.values.items() if len(statement) > 4096 or len(values or ()) > 50
+    ] == []
+
+
 def test_no_table_that_grows_is_read_from_end_to_end(way: Way) -> None:
     whole = {st: tables for st, plan in way.plans.items() if (tables := read_whole(plan) & GROWING)}
     assert {st: tables for st, tables in whole.items() if not way.through[st] & READS_ALL} == {}
