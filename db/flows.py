@@ -240,6 +240,26 @@ def wake(
     return [(row.id, row.kind, row.state) for row in rows]
 
 
+_TELL = text("""
+    UPDATE flows f
+       SET hints = f.hints || h.hints::jsonb,
+           wakes = f.wakes + (f.attempt_id IS NULL)::int,
+           due_at = CASE WHEN f.attempt_id IS NULL THEN least(coalesce(f.due_at, rk_now()), rk_now()) ELSE f.due_at END
+      FROM (SELECT id, hints FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints) ORDER BY id) h
+     WHERE f.id = h.id AND f.status <> 'closed'
+""")
+
+
+def tell(connection: Connection, hints: Mapping[UUID, Mapping[str, str]]) -> None:
+    """Have flows know of objects that are said to be theirs: due now, unless a step is at work, whose record tells.
+
+    Lock the rows first, in id order, with `lock`, when there are several.
+    """
+    if hints:
+        said = [json.dumps(dict(hint)) for hint in hints.values()]
+        run(connection, _TELL, {"ids": list(hints), "hints": said})
+
+
 _NOT_ANNOUNCED = text("""
     UPDATE flows SET announced_at = NULL
      WHERE id = ANY(ARRAY(SELECT id FROM flows WHERE id = ANY(:ids) AND attempt_id IS NULL ORDER BY id FOR UPDATE))

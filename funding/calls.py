@@ -105,12 +105,14 @@ class Call:
         send: Callable[[str, UUID], Made],
         look_up: Callable[[], Sequence[Made]],
         key_forgotten: bool = False,
+        told_of_one: bool = False,
         always_look: bool = False,
     ) -> Made:
         """Make one object at a provider, at most once for this flow, step and visit.
 
         `look_up` finds objects made under our reference, in a listing walked to its end. `key_forgotten`: had we made
         it before our database was restored, its key may not be honoured any more, so a first sending looks first.
+        `told_of_one`: somebody has heard of such an object, so every sending looks first.
         `always_look`: there is no key, and somebody else may have made it: every sending looks first.
         Raises: WouldCreate (a parked flow only listens), SettleFirst, NeedsPerson, StaleClaim, and what `send` raises.
         """
@@ -121,7 +123,7 @@ class Call:
             if found is None:
                 raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
             return found
-        look_first = self.flow.look_first or always_look or (key_forgotten and intention is None)
+        look_first = self.flow.look_first or always_look or told_of_one or (key_forgotten and intention is None)
         while True:
             decision = plan(intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=look_first)
             match decision:

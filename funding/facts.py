@@ -32,7 +32,8 @@ class Changed:
     """An object of the provider changed. It wakes the flow that owns it; `status` is a hint, never evidence.
 
     With `opening` a flow is opened when nobody owns the object yet; without it, and `ours` true, the object is one
-    that we may be creating right now: the event is deferred until its reference exists.
+    that we may be creating right now: the event is deferred until its reference exists. `reference` is ours as the
+    object carries it: the id of the flow that it says it was made for.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Changed:
     at: datetime | None
     opening: Opening | None = None
     ours: bool = False
+    reference: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,13 +66,16 @@ def plan(intention: Intention | None, *, policy: Policy, now: datetime, look_fir
         return LookUp(then=sending) if look_first and policy.can_look_up else sending
     key_lives = policy.key_lifetime is not None and now - intention.born_at < policy.key_lifetime - KEY_MARGIN
     may_be_cached = intention.outcome == "answered_5xx" and intention.sends >= CACHED_ANSWERS
-    if key_lives and not may_be_cached and not look_first:
-        return Send(intention.generation, again=True)
+    under_its_key = Send(intention.generation, again=True) if key_lives and not may_be_cached else None
+    if under_its_key is not None and not look_first:
+        return under_its_key
     if not policy.can_look_up:
         return AskPerson(
             "the provider no longer honours the key of the last call and offers no look-up by our reference"
         )
-    return _look_twice(intention, policy=policy, now=now) or Send(intention.generation + 1, again=False)
+    looking = _look_twice(intention, policy=policy, now=now)
+    # What both listings hid is not made again under a key that lives: it is answered again.
+    return looking or under_its_key or Send(intention.generation + 1, again=False)
 
 
 def _next_generation(intention: Intention | None) -> int:

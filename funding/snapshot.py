@@ -46,7 +46,10 @@ class Intention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One claimed flow. `hints` maps a provider's status to when an event said so: it is never evidence."""
+    """One claimed flow. `hints` maps what events said to when: a provider's status, or the `clue` to an object.
+
+    They are never evidence.
+    """
 
     id: UUID
     kind: str
@@ -75,6 +78,13 @@ class Snapshot:
         """The id of the newest object of that kind this flow owns."""
         return next((r.id for r in reversed(self.references) if (r.provider, r.kind) == (provider, kind)), None)
 
+    def told_of(self, provider: str, kind: str) -> tuple[str, ...]:
+        """Ids of objects that are said to carry this flow's reference, and that it does not own."""
+        before = clue(provider, kind, "")
+        owned = {r.id for r in self.references if (r.provider, r.kind) == (provider, kind)}
+        told = (said.removeprefix(before) for said in sorted(self.hints) if said.startswith(before))
+        return tuple(one for one in told if one not in owned)
+
     def link(self, provider: str, kind: str) -> Link | None:
         """The customer's first link of that kind."""
         return next((link for link in self.links if (link.provider, link.kind) == (provider, kind)), None)
@@ -82,3 +92,8 @@ class Snapshot:
     def intention(self, call: str) -> Intention | None:
         """The newest intention of that call in this visit."""
         return next((i for i in self.intentions if i.call == call), None)
+
+
+def clue(provider: str, kind: str, id: str) -> str:  # noqa: A002 -- the column's own name
+    """How a flow's hints name an object that is said to be its own."""
+    return f"{provider} {kind} {id}"

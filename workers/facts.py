@@ -15,6 +15,7 @@ from funding.flow import CLOSED, OPEN, Flow
 from funding.ids import flow_id
 from funding.ledger.due_deposit import cash_arrived
 from funding.outcomes import BreakFound
+from funding.snapshot import clue
 from workers import announced
 
 DEFER_FIRST: Final = timedelta(seconds=2)
@@ -51,7 +52,8 @@ def _what(fact: Fact) -> tuple[str, ...]:
 class Batch:
     """The events of one transaction. `hints` gathers the flows to wake and what was said of each.
 
-    `closed`: providers that take no new flows.
+    `clues` gathers the flows that an object which nobody owns says it was made for. `closed`: providers that take no
+    new flows.
     """
 
     def __init__(self, connection: Connection, table: Mapping[str, Flow], *, closed: Collection[str] = ()) -> None:
@@ -61,12 +63,14 @@ class Batch:
         self._owners: dict[Key, UUID] = {}
         self._statuses: dict[UUID, str] = {}
         self.hints: dict[UUID, dict[str, str]] = {}
+        self.clues: dict[UUID, dict[str, str]] = {}
         self.looks: list[Key] = []
 
-    def find_owners(self, keys: Sequence[Key]) -> None:
-        """Find and lock, in id order, the flows that own these objects."""
-        self._owners = flows.owners(self._connection, keys)
-        self._statuses = flows.lock(self._connection, sorted(set(self._owners.values())))
+    def find_owners(self, changes: Sequence[tuple[str, Changed]]) -> None:
+        """Find and lock, in id order, the flows that own these objects, or that these say they were made for."""
+        self._owners = flows.owners(self._connection, [(provider, fact.kind, fact.id) for provider, fact in changes])
+        named = {flow for _, fact in changes if (flow := _named(fact)) is not None}
+        self._statuses = flows.lock(self._connection, sorted(named.union(self._owners.values())))
 
     def apply(self, event: InboxEvent, reading: Reading) -> Handled:
         """Do what one event says; how it stands afterwards."""
@@ -175,6 +179,9 @@ class Batch:
             breaks.open_break(self._connection, found, found_by="ingest", event=event.id)
             reason = "no flow of ours has made it within a day"
             return Handled(id=event.id, state="ignored", type=reading.type, reason=reason)
+        if (flow := _named(fact)) in self._statuses:
+            said = {clue(event.provider, fact.kind, fact.id): fact.at.isoformat() if fact.at else ""}
+            self.clues.setdefault(flow, {}).update(said)
         wait = min(DEFER_FIRST * (1 << min(event.attempts, 16)), DEFER_CEILING)
         return Handled(
             id=event.id,
@@ -198,3 +205,11 @@ class Batch:
             suggested_action=f"compare the {fact.kind} at {event.provider} with the closed flow",
         )
         breaks.open_break(self._connection, found, found_by="ingest", flow=flow, event=event.id)
+
+
+def _named(fact: Changed) -> UUID | None:
+    """The flow that the object says it was made for, if it names one at all."""
+    try:
+        return UUID(fact.reference) if fact.reference else None
+    except ValueError:
+        return None

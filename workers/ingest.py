@@ -64,11 +64,10 @@ class Ingest:
                 else:
                     handled.append(answer)
             batch = Batch(connection, self.flows, closed=self.closed)
-            batch.find_owners(
-                [(e.provider, f.kind, f.id) for e, r in readings for f in r.facts if isinstance(f, Changed)]
-            )
+            batch.find_owners([(e.provider, f) for e, r in readings for f in r.facts if isinstance(f, Changed)])
             handled += [batch.apply(event, reading) for event, reading in in_one_order(readings)]
             due = flows.wake(connection, list(batch.hints), hints=list(batch.hints.values()), announced=True)
+            flows.tell(connection, batch.clues)
             inbox.settle(connection, handled)
             for one in handled:
                 if one.state == "dead":

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from db import breaks, dead_letters, gates, ledger, recording
+from db import breaks, dead_letters, flows, gates, ledger, recording
 from db.dead_letters import Death
 from db.engine import UnitOfWork
 from db.findings import Findings
@@ -19,7 +19,7 @@ from db.recording import Change, Ending, ReferenceTaken, Standing
 from funding.backoff import Backoff
 from funding.flow import CLOSED, OPEN, Flow, Step
 from funding.outcomes import Advance, BreakFound, Learned, Notification, Outcome, Snooze, WatchEnded
-from funding.snapshot import Snapshot
+from funding.snapshot import Snapshot, clue
 from workers.verdicts import Verdict, judge, safe_message
 
 Results = Sequence[tuple[UUID, str]]  # keys of intentions that were sent, and what became of each
@@ -297,7 +297,11 @@ class Recorder:
         }
         with self.begin() as connection:
             recording.write_late(connection, claim.attempt, learned)
-            for reference in recording.unknown_references(connection, claim.flow.id, references):
+            unknown = recording.unknown_references(connection, claim.flow.id, references)
+            if unknown:
+                clues = {clue(one.provider, one.kind, one.id): "" for one in unknown}
+                flows.tell(connection, {claim.flow.id: clues})
+            for reference in unknown:
                 breaks.open_break(
                     connection,
                     BreakFound(

@@ -1,11 +1,12 @@
 """What must hold on a deposit's way: readings compared with what is known, and the breaks when they differ."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 from funding.calls import Call
-from funding.errors import NeedsPerson
+from funding.errors import NeedsPerson, NotFound
 from funding.money import Money
 from funding.outcomes import BreakFound
 from funding.ports.alpaca import CashJournal, JournalOrder, JournalStatus
@@ -141,11 +142,44 @@ def standing(journals: Sequence[CashJournal], flow: Snapshot) -> list[CashJourna
     return [j for j in journals if j.status not in GONE and j.id not in known]
 
 
+def journals_of(flow: Snapshot, call: Call, *, since: datetime, to_account: str | None) -> list[CashJournal]:
+    """The journals under our reference that moved or may move money and are not of an earlier visit.
+
+    Those listed (`to_account` None: to any account), and those that somebody told us of: a listing may be cut short
+    without a sign, and what was heard is read by its own id. Raises: as any read.
+    """
+    listed = call.alpaca.find_journals(str(flow.id), since=since, to_account=to_account)
+    return standing([*listed, *_heard_of(flow, call, besides=listed)], flow)
+
+
+def second_journals(journal: CashJournal, flow: Snapshot, call: Call) -> tuple[BreakFound, ...]:
+    """What somebody told us of after this deposit was funded: money moved for it once more."""
+    return tuple(
+        BreakFound(
+            provider="alpaca",
+            type="duplicate",
+            subject=f"journal {second.id}",
+            ours=journal.id,
+            theirs=second.id,
+            amount=second.amount,
+            suggested_action="find out who made it; have one of the two reversed at Alpaca",
+        )
+        for second in standing(_heard_of(flow, call), flow)
+    )
+
+
+def _heard_of(flow: Snapshot, call: Call, *, besides: Sequence[CashJournal] = ()) -> list[CashJournal]:
+    """Hearsay is no evidence: one that Alpaca does not have, or that names another flow, is none."""
+    heard = []
+    for unread in sorted(set(flow.told_of("alpaca", "journal")) - {journal.id for journal in besides}):
+        with suppress(NotFound):
+            heard.append(call.alpaca.get_journal(unread))
+    return [journal for journal in heard if journal.description.partition(" ")[0] == str(flow.id)]
+
+
 def replacement_of(journal: CashJournal, flow: Snapshot, call: Call) -> CashJournal | None:
     """The new journal that stands for a corrected one: Alpaca names none, so it is found by our reference."""
-    found = standing(
-        call.alpaca.find_journals(str(flow.id), since=flow.created_at, to_account=journal.to_account), flow
-    )
+    found = journals_of(flow, call, since=flow.created_at, to_account=journal.to_account)
     return found[0] if len(found) == 1 else None
 
 

@@ -182,15 +182,14 @@ def fund_brokerage(flow: Snapshot, call: Call) -> Outcome:
             provider="alpaca",
             request=request,
             send=lambda request, key: call.alpaca.create_journal(request, key=key),
-            look_up=lambda: checks.standing(
-                call.alpaca.find_journals(
-                    order.reference,
-                    since=min(flow.created_at, transfer.created_at),
-                    # The account linked now need not be the one that an earlier call named.
-                    to_account=account if made_before is not None and made_before.request == request else None,
-                ),
+            look_up=lambda: checks.journals_of(
                 flow,
+                call,
+                since=min(flow.created_at, transfer.created_at),
+                # The account linked now need not be the one that an earlier call named.
+                to_account=account if made_before is not None and made_before.request == request else None,
             ),
+            told_of_one=bool(flow.told_of("alpaca", "journal")),
             key_forgotten=flow.now - transfer.created_at > KEY_TRUSTED,
         )
     except ProviderRejected as refusal:
@@ -295,7 +294,11 @@ def watch_funded(flow: Snapshot, call: Call) -> Outcome:
         wait=min(WATCH_FIRST * (1 << min(flow.snoozes, 5)), WATCH_CEILING),
         reason="watching for late returns and corrections",
         readings=_balances(call, journal.to_account),
-        breaks=(*checks.late_journal_changes(journal, flow), *checks.late_transfer_changes(transfer, flow)),
+        breaks=(
+            *checks.late_journal_changes(journal, flow),
+            *checks.late_transfer_changes(transfer, flow),
+            *checks.second_journals(journal, flow, call),
+        ),
     )
 
 

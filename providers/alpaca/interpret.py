@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from funding.facts import CannotUse, CashArrived, Changed, Fact, Ignored, Reading
-from providers.alpaca.wire import USD
+from providers.alpaca.wire import USD, reference_of
 from providers.fields import Fields, WrongShape, compact, parse_event
 
 _FLOWS_OWN: Final = frozenset({"JNLC", "JNLS"})
@@ -55,7 +55,9 @@ def _polled(poll: Fields) -> Reading:
 def _journal(shown: Fields, journal: str, status: str, *, at: datetime | None) -> Fact:
     if (shown.maybe_text("entry_type") or "JNLC") != "JNLC":
         return Ignored(reason="moves no cash")
-    return Changed(kind="journal", id=journal, status=status.lower(), at=at, ours=True)
+    said = {"description": shown.maybe_text("description")}
+    reference = reference_of(said) or None
+    return Changed(kind="journal", id=journal, status=status.lower(), at=at, ours=True, reference=reference)
 
 
 def _activity(shown: Fields) -> Fact:

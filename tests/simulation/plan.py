@@ -59,7 +59,8 @@ class Plan:
     at our desk or at a provider does one of `acts` in a round. `strangers`: the share of deposits on an account that
     no customer has. `mended`: how often what is broken is mended at the end; the rest stays parked with its reason.
     `late`: how often a creating call is given up and takes effect later. `jumps`: how often in a round the database's
-    clock steps. `failovers`: the share of histories in which the last commits are lost.
+    clock steps. `failovers`: the share of histories in which the last commits are lost. Without `keys_live` no
+    idempotency key is relied on: what was sent is looked up.
     `polls`: how often the clock has any from the beginning, which unless it is 0 it has in every history with a
     failover; at the end it always has.
     """
@@ -89,6 +90,7 @@ class Plan:
     late: float = 0.03
     jumps: float = 0.02
     failovers: float = 0.1
+    keys_live: bool = True
 
 
 _PLAIN = Plan(
@@ -146,7 +148,7 @@ PLANS: Final = {
         only=("due GET answered",),
         hear=1.0,
     ),
-    "settle_time": _plain(late=0.6, people=0.6, acts=("recover",), polls=0, times=(3.0, 8.0, 20.0)),
+    "settle_time": _plain(late=0.6, people=0.6, acts=("recover",), polls=0, times=(3.0, 8.0, 20.0), keys_live=False),
     "key_generation": _plain(faults=1, fault=0.5, menu=(("reply_lost", "alpaca", {}),)),
     "cause_uniqueness": _plain(people=0.5, acts=("replay_event",)),
     "session_check": _plain(pause=0.2, stall=12, deepest=1, only=("begins", "committed"), polls=0),
@@ -155,6 +157,7 @@ PLANS: Final = {
     "deferred_release": _plain(
         pause=0.7, stall=14, deepest=1, only=("alpaca POST answered",), times=(0.2, 0.5), hear=1.0, polls=0
     ),
+    "clue": Plan(),
     "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
     "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=0),
 }

@@ -182,6 +182,7 @@ class Processes(ABC):
                     firm=self.world.alpaca.firm_account_id,
                     wake=self.heard,
                     draw=self.draw,
+                    keys_live=self.plan.keys_live,
                 )
             )
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from db import clock, intentions, ledger, lost_claims, recording, streams
+from db import clock, flows, intentions, ledger, lost_claims, recording, streams
 from db.inbox import Stored
 from funding import calls
 from funding import intentions as rules
@@ -108,6 +108,11 @@ def deferred_release(monkeypatch: pytest.MonkeyPatch) -> None:
     alter(monkeypatch, recording, "_CHANGE_AND_FIND", "WHERE state = 'deferred'", "WHERE false")
 
 
+def clue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that was heard of and names a flow is not told to it: only the listing says whether one was made."""
+    monkeypatch.setattr(flows, "tell", lambda _connection, _hints: None)
+
+
 def crash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written before sending, and a key names the attempt: after a crash nobody knows of the call."""
     monkeypatch.setattr(intentions.ClaimedIntentions, "open", lambda _self, **_values: None)
@@ -131,6 +136,7 @@ GUARDS = (
     (group_commit_order, (0, 2), "is not in the inbox"),
     (slot_term, (1,), "which was over"),
     (deferred_release, (1, 7), "still waits for"),
+    (clue, (212594,), "is of 0 cents at Alpaca"),
     (crash, (0, 1), "made twice"),
     (lost_claim, (0, 1), "neither finished nor parked"),
 )

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -36,6 +37,7 @@ from workers.walks import Walker
 
 RETRY: Final = Backoff(first=timedelta(seconds=60), tries=3)
 POLLED_EVERY: Final = timedelta(minutes=5)
+KEYLESS: Final = {name: replace(policy, key_lifetime=None) for name, policy in POLICIES.items()}
 
 
 class Unlimited:
@@ -60,6 +62,7 @@ class SimulatedWorker:
         firm: str,
         wake: Heard,
         draw: random.Random,
+        keys_live: bool = True,
     ) -> None:
         self.alive = True
         self.frozen = False
@@ -89,7 +92,7 @@ class SimulatedWorker:
             begin=stepping,
             at_once=stepping,
             flows=FLOWS,
-            ports=Ports(each=self.providers.ports(), policies=POLICIES),
+            ports=Ports(each=self.providers.ports(), policies=POLICIES if keys_live else KEYLESS),
             session=self.session,
             recorder=Recorder(begin=stepping, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
             wake=wake,

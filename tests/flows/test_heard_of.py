@@ -1,0 +1,86 @@
+"""A journal that names its flow is known to the flow as soon as anybody hears of it, whatever a listing hides."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from db import flows
+from funding.snapshot import clue
+from tests.support.deposit_house import DepositHouse
+
+
+def hide_half_of_each_listing(house: DepositHouse) -> None:
+    house.world.faults.set("truncated_listing", "alpaca", only="GET /v1/journals", keep=0.5)
+
+
+def test_a_replacement_is_read_by_its_own_id_when_the_listing_hides_it(house: DepositHouse) -> None:
+    journals = house.world.alpaca.journals
+    transfer = house.deposit(house.person())
+    house.pass_time(60, listening=True)
+    hide_half_of_each_listing(house)
+    (first,) = journals.by_id.values()
+    replacement = journals.force(first.id, "correct", Decimal(100))
+
+    house.pass_time(600, listening=True)
+
+    assert house.state_of(transfer) == "broker_funded"
+    assert house.rows("SELECT alpaca_funding_tx_id FROM deposits") == [(replacement.id,)]
+
+
+def test_what_was_made_before_commits_were_lost_is_found_though_every_listing_hides_it(house: DepositHouse) -> None:
+    """The flow knows nothing of its journal, the key is not relied on any more, and two listings show none."""
+    ana = house.person()
+    house.deposit(ana)
+    house.pass_time(60, listening=True)
+    transfer = house.deposit(ana)
+    house.world.faults.set("reply_lost", "alpaca", only="POST /v1/journals")
+    house.pass_time(40)
+    house.listen()
+    house.ingest()
+    house.world.faults.clear()
+    made = list(house.world.alpaca.journals.by_id)
+    assert len(made) == 2
+    hide_half_of_each_listing(house)
+    house.clock.advance(timedelta(days=2))
+
+    house.pass_time(3600, listening=True)
+
+    assert list(house.world.alpaca.journals.by_id) == made
+    assert house.state_of(transfer) == "broker_funded"
+
+
+def test_hearsay_is_no_evidence(house: DepositHouse) -> None:
+    """What Alpaca does not have, or has for another flow, changes nothing but what is asked."""
+    ana = house.person()
+    first, second = house.deposit(ana), house.deposit(ana, path=("funds_received",))
+    house.pass_time(60)
+    others = next(iter(house.world.alpaca.journals.by_id))
+    flow = house.flow_of(second)["id"]
+    with house.begin() as connection:
+        told = {clue("alpaca", "journal", one): "" for one in (others, "4c0598b5-5c7b-4db9-8d75-349c77e5f79e")}
+        flows.tell(connection, {flow: told})
+    house.move(second, "payment_processed")
+    house.pass_time(120)
+
+    assert [house.state_of(one) for one in (first, second)] == ["broker_funded"] * 2
+    assert house.world.effects.summary()["made"] == 2
+
+
+def test_a_second_journal_for_a_funded_deposit_is_shown_to_people(house: DepositHouse) -> None:
+    house.deposit(house.person())
+    house.pass_time(60, listening=True)
+    (first,) = house.world.alpaca.journals.by_id.values()
+    wanted = {
+        "entry_type": "JNLC",
+        "from_account": first.from_account,
+        "to_account": first.to_account,
+        "amount": "249.50",
+        "description": first.description,
+    }
+    second = house.world.alpaca.journals.create(wanted)
+    house.books_differ = "Alpaca's staff paid the deposit a second time"
+
+    house.pass_time(7200, listening=True)
+
+    assert house.rows(
+        "SELECT type, subject, ours, theirs FROM breaks WHERE status = 'open' AND type = 'duplicate'"
+    ) == [("duplicate", f"journal {second.id}", first.id, second.id)]
