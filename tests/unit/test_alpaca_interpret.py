@@ -54,6 +54,7 @@ class TestAFrame:
             at=datetime(2026, 3, 4, 15, 20, 11, tzinfo=UTC),
             opening=None,
             ours=True,
+            reference="deposit",
         )
 
     def test_about_shares_is_ignored(self) -> None:
