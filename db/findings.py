@@ -24,8 +24,10 @@ class Findings:
     readings: Sequence[BalanceReading] = ()
     notifications: Sequence[NewNotification] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.references or self.results or self.readings or self.notifications)
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which of `PARTS` there is anything for."""
+        return tuple(kind for kind in PARTS if getattr(self, kind))
 
 
 _READ: Final = """
@@ -37,8 +39,10 @@ _READ: Final = """
       ON CONFLICT (provider, account, name, asset) DO UPDATE
          SET amount = excluded.amount, read_at = rk_now(), customer_id = excluded.customer_id
 """
-# None of these parts reads whether the claim still stands: when it does not, all of it is rolled back.
-PARTS: Final = f"""
+# What each kind of finding adds to the statement, and to its answer: as much as is there, for each part costs though it
+# writes nothing. None of them reads whether the claim still stands: when it does not, all of it is rolled back.
+PARTS: Final = {
+    "references": """
     referenced AS (
       INSERT INTO flow_references (provider, kind, external_id, flow_id)
       SELECT r.provider, r.kind, r.id, :flow
@@ -53,36 +57,46 @@ PARTS: Final = f"""
                                      FROM jsonb_to_recordset(CAST(:references AS jsonb))
                                           AS r(provider text, kind text, id text)))
       RETURNING id
-    ), settled AS (
+    )""",
+    "results": """
+    settled AS (
       UPDATE intentions i SET outcome = r.outcome
         FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r(key uuid, outcome text)
        WHERE i.key = r.key
          AND i.key = ANY(ARRAY(SELECT key FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS k(key uuid)))
-    ), read AS ({_READ}), told AS ({notifications.INSERT})
-"""  # noqa: S608 -- built from constants of this package
-ANSWERS: Final = """
+    )""",
+    "readings": f"""
+    read AS ({_READ})""",
+    "notifications": f"""
+    told AS ({notifications.INSERT})""",
+}
+ANSWERS: Final = {
+    "references": """
     (SELECT json_agg(json_build_array(provider, kind, external_id, flow_id)) FROM referenced WHERE flow_id <> :flow)
-      AS taken,
-    ARRAY(SELECT id FROM woken) AS events, ARRAY(SELECT id FROM told) AS notifications
-"""
+      AS taken, ARRAY(SELECT id FROM woken) AS events""",
+    "notifications": "ARRAY(SELECT id FROM told) AS notifications",
+}
 
 
 def values(findings: Findings, *, customer: str | None) -> dict[str, Any]:
     """What the parts are run with, besides the flow."""
-    return {
-        "customer": customer,
-        "references": json.dumps(
+    told: dict[str, Any] = {}
+    if findings.references:
+        told["references"] = json.dumps(
             [
                 {"n": n, "provider": one.provider, "kind": one.kind, "id": one.id}
                 for n, one in enumerate(dict.fromkeys(findings.references))
             ]
-        ),
-        "results": json.dumps(
+        )
+    if findings.results:
+        told["results"] = json.dumps(
             [{"key": str(key), "outcome": outcome} for key, outcome in dict(findings.results).items()]
-        ),
-        "readings": _shown(findings.readings),
-        "notifications": notifications.as_json(findings.notifications),
-    }
+        )
+    if findings.readings:
+        told |= {"readings": _shown(findings.readings), "customer": customer}
+    if findings.notifications:
+        told["notifications"] = notifications.as_json(findings.notifications)
+    return told
 
 
 def add_readings(connection: Connection, readings: Sequence[BalanceReading], *, customer: str | None) -> None:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from db import findings
 from db.direct import run
@@ -78,7 +79,7 @@ class Standing:
 
 
 # One statement, for what a record writes: a statement costs more than the rows it writes.
-_PARTS = """
+_CHANGED = """
     WITH changed AS (
       UPDATE flows
          SET state = :state, status = :status, provider = :provider, data = data || CAST(:data AS jsonb),
@@ -109,10 +110,14 @@ _PARTS = """
        ORDER BY p.n
     )
 """
-_CHANGE = text(f"{_PARTS} SELECT kind, state, due_now FROM changed")  # noqa: S608 -- constants
-_CHANGE_AND_FIND = text(
-    f"{_PARTS}, {findings.PARTS} SELECT kind, state, due_now, {findings.ANSWERS} FROM changed"  # noqa: S608 -- constants
-)
+
+
+@lru_cache
+def _statement(kinds: tuple[str, ...]) -> TextClause:
+    """The record with findings of these kinds."""
+    parts = [_CHANGED, *(findings.PARTS[kind] for kind in kinds)]
+    answers = ["kind, state, due_now", *(findings.ANSWERS[kind] for kind in kinds if kind in findings.ANSWERS)]
+    return text(f"{', '.join(parts)} SELECT {', '.join(answers)} FROM changed")  # noqa: S608 -- constants
 
 
 def record(connection: Connection, claim: Claim, change: Change, ending: Ending, found: Findings) -> Standing | None:
@@ -124,9 +129,9 @@ def record(connection: Connection, claim: Claim, change: Change, ending: Ending,
     """
     row = run(
         connection,
-        _CHANGE_AND_FIND if found else _CHANGE,
+        _statement(found.kinds),
         {
-            **(findings.values(found, customer=claim.flow.customer) if found else {}),
+            **findings.values(found, customer=claim.flow.customer),
             "flow": claim.flow.id,
             "fence": claim.fence,
             "attempt": claim.attempt,
@@ -162,11 +167,9 @@ def record(connection: Connection, claim: Claim, change: Change, ending: Ending,
     ).fetchone()
     if row is None:
         return None
-    if not found:
-        return Standing(row.kind, row.state, row.due_now)
-    for provider, kind, external_id, owner in row.taken or ():
+    for provider, kind, external_id, owner in getattr(row, "taken", None) or ():
         raise ReferenceTaken(Reference(provider, kind, external_id), UUID(owner))
-    return Standing(row.kind, row.state, row.due_now, row.events, row.notifications)
+    return Standing(row.kind, row.state, row.due_now, getattr(row, "events", ()), getattr(row, "notifications", ()))
 
 
 def _path(path: Sequence[tuple[str, str, datetime | None]]) -> str:

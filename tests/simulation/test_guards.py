@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from db import clock, flows, intentions, ledger, lost_claims, recording, streams
+from db import clock, findings, flows, intentions, ledger, lost_claims, recording, streams
 from db.inbox import Stored
 from funding import calls
 from funding import intentions as rules
@@ -18,7 +18,17 @@ from tests.simulation.stage import Stage
 from web.inbox_writer import InboxWriter
 from workers.session import Session
 
-RECORDS = ("_CHANGE", "_CHANGE_AND_FIND")
+
+def alter_record(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """The same of the record's statement, which is put together of parts."""
+    parts = {name: part.replace(old, new) for name, part in findings.PARTS.items()}
+    changed = recording._CHANGED.replace(old, new)
+    assert (changed, parts) != (recording._CHANGED, findings.PARTS), (
+        "a record reads otherwise: look for its guard again"
+    )
+    monkeypatch.setattr(recording, "_CHANGED", changed)
+    monkeypatch.setattr(findings, "PARTS", parts)
+    monkeypatch.setattr(recording, "_statement", recording._statement.__wrapped__)
 
 
 def alter(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: str, new: str) -> None:
@@ -31,21 +41,18 @@ def alter(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, old: s
 def fence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker whose claim was freed records all the same."""
     held = "AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt"
-    for record in RECORDS:
-        alter(monkeypatch, recording, record, held, f"AND (true OR NOT (true {held}))")
+    alter_record(monkeypatch, held, f"AND (true OR NOT (true {held}))")
 
 
 def attempt_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim is known by its number alone, which is handed out again when commits were lost."""
     held = "attempt_id IS NOT DISTINCT FROM :attempt"
-    for record in RECORDS:
-        alter(monkeypatch, recording, record, held, f"(true OR {held})")
+    alter_record(monkeypatch, held, f"(true OR {held})")
 
 
 def wake_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     """A record does not look whether somebody woke the flow meanwhile."""
-    for record in RECORDS:
-        alter(monkeypatch, recording, record, "WHEN wakes <> :wakes THEN rk_now()", "WHEN false THEN rk_now()")
+    alter_record(monkeypatch, "WHEN wakes <> :wakes THEN rk_now()", "WHEN false THEN rk_now()")
 
 
 def settle_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +112,7 @@ def slot_term(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def deferred_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """An event that waits for a reference is not told that it was written."""
-    alter(monkeypatch, recording, "_CHANGE_AND_FIND", "WHERE state = 'deferred'", "WHERE false")
+    alter_record(monkeypatch, "WHERE state = 'deferred'", "WHERE false")
 
 
 def clue(monkeypatch: pytest.MonkeyPatch) -> None:
