@@ -1,6 +1,5 @@
 """Which clock acts: the one that holds the lease, judged by the database's clock and, more strictly, by our own."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
@@ -12,6 +11,7 @@ import structlog
 from db import clock
 from db.clock import Lead
 from db.engine import UnitOfWork
+from dispatch.uptime import since_boot
 
 LASTS: Final = timedelta(seconds=7)  # with a try each second, another clock takes over within 10 s
 RENEW_AFTER_S: Final = 2.0
@@ -29,7 +29,7 @@ class Leadership:
         *,
         holder: UUID | None = None,
         lasts: timedelta = LASTS,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = since_boot,
     ) -> None:
         self.holder = holder or uuid4()
         self._begin = begin

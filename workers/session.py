@@ -1,7 +1,6 @@
 """This process's session: a row that beats, and the check right before anything is sent."""
 
 import threading
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final
@@ -12,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import sessions
 from db.engine import UnitOfWork
+from dispatch.uptime import since_boot
 from funding.errors import StaleClaim
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ _claimed_at: ContextVar[float | None] = ContextVar("claimed_at", default=None)
 class Session:
     """The session of this process. `id` changes when it was declared dead and a new one began."""
 
-    def __init__(self, begin: UnitOfWork, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, begin: UnitOfWork, *, monotonic: Callable[[], float] = since_boot) -> None:
         self._begin = begin
         self._monotonic = monotonic
         self._beat_at = float("-inf")
