@@ -240,20 +240,23 @@ def wake(
     return [(row.id, row.kind, row.state) for row in rows]
 
 
+# An event that waits tells the same again each time it is read: only what is new wakes.
 _TELL = text("""
     UPDATE flows f
-       SET hints = f.hints || h.hints::jsonb,
-           wakes = f.wakes + (f.attempt_id IS NULL)::int,
-           due_at = CASE WHEN f.attempt_id IS NULL THEN least(coalesce(f.due_at, rk_now()), rk_now()) ELSE f.due_at END
-      FROM (SELECT id, hints FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints) ORDER BY id) h
+       SET hints = f.hints || h.hints,
+           wakes = f.wakes + (f.attempt_id IS NULL AND h.hints - ARRAY(SELECT jsonb_object_keys(f.hints)) <> '{}')::int,
+           due_at = CASE WHEN f.attempt_id IS NULL AND h.hints - ARRAY(SELECT jsonb_object_keys(f.hints)) <> '{}'
+                         THEN least(coalesce(f.due_at, rk_now()), rk_now()) ELSE f.due_at END
+      FROM (SELECT id, hints::jsonb FROM unnest(CAST(:ids AS uuid[]), CAST(:hints AS text[])) AS u(id, hints)
+             ORDER BY id) h
      WHERE f.id = h.id AND f.status <> 'closed'
 """)
 
 
 def tell(connection: Connection, hints: Mapping[UUID, Mapping[str, str]]) -> None:
-    """Have flows know of objects that are said to be theirs: due now, unless a step is at work, whose record tells.
+    """Have flows know of objects that are said to be theirs: due now, if it is news and no step is at work.
 
-    Lock the rows first, in id order, with `lock`, when there are several.
+    Lock the rows first, in id order, with `lock` or `lock_idle`, when there are several.
     """
     if hints:
         said = [json.dumps(dict(hint)) for hint in hints.values()]
@@ -279,6 +282,17 @@ def lock(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
     if not ids:
         return {}
     rows = run(connection, _LOCK, {"ids": list(ids)}).fetchall()
+    return {row.id: row.status for row in rows}
+
+
+_LOCK_IDLE = text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE SKIP LOCKED")
+
+
+def lock_idle(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Lock those flows that nobody else has locked, in id order; their status by id. By primary key."""
+    if not ids:
+        return {}
+    rows = run(connection, _LOCK_IDLE, {"ids": list(ids)}).fetchall()
     return {row.id: row.status for row in rows}
 
 

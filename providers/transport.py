@@ -74,11 +74,10 @@ class Wire:
         """This socket now carries the call. One that comes after the cut is cut at once."""
         with self._lock:
             before, self._handle = self._handle, handle.share()
-            late = self.late
+            if self.late:
+                handle.shut_down()
         if before is not None:
             before.leave()
-        if late:
-            handle.shut_down()
 
     def finish(self) -> None:
         """The call is over: nothing is cut any more."""
@@ -99,9 +98,8 @@ class Wire:
             if self.finished:
                 return
             self.late = True
-            handle = self._handle
-        if handle is not None:
-            handle.shut_down()
+            if self._handle is not None:
+                self._handle.shut_down()  # before the lock is free: after `finish` another call may use the connection
 
 
 @contextmanager

@@ -67,10 +67,15 @@ class Batch:
         self.looks: list[Key] = []
 
     def find_owners(self, changes: Sequence[tuple[str, Changed]]) -> None:
-        """Find and lock, in id order, the flows that own these objects, or that these say they were made for."""
+        """Find and lock, in id order, the flows that own these objects, and those that these say they were made for.
+
+        Of the latter only those that nobody has locked: a record at work may be writing the very reference that this
+        batch's event waits for, and would wait for the event. It needs no clue.
+        """
         self._owners = flows.owners(self._connection, [(provider, fact.kind, fact.id) for provider, fact in changes])
-        named = {flow for _, fact in changes if (flow := _named(fact)) is not None}
-        self._statuses = flows.lock(self._connection, sorted(named.union(self._owners.values())))
+        self._statuses = flows.lock(self._connection, sorted(set(self._owners.values())))
+        named = {flow for _, fact in changes if (flow := _named(fact)) is not None} - self._statuses.keys()
+        self._statuses |= flows.lock_idle(self._connection, sorted(named))
 
     def apply(self, event: InboxEvent, reading: Reading) -> Handled:
         """Do what one event says; how it stands afterwards."""

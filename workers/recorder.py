@@ -48,20 +48,33 @@ class Recorder:
     draw: random.Random
 
     def record(
-        self, claim: Claim, step: Step, answer: Outcome | Exception, results: Sequence[tuple[UUID, str]], go_on: GoOn
+        self,
+        claim: Claim,
+        step: Step,
+        answer: Outcome | Exception,
+        results: Results,
+        go_on: GoOn,
+        *,
+        said: Outcome | Exception | None = None,
     ) -> Recorded:
-        """Write what the step came to. `go_on` may claim the next step in the same transaction."""
+        """Write what the step came to. `go_on` may claim the next step in the same transaction.
+
+        `said`: what the step itself answered, where `answer` stands in its place: a late one keeps what it learned.
+        """
         try:
-            return self._record(claim, step, answer, results, go_on)
+            recorded = self._record(claim, step, answer, results, go_on)
         except ReferenceTaken as taken:
-            return self._record(claim, step, _duplicate(taken), results, go_on)
+            recorded = self._record(claim, step, _duplicate(taken), results, go_on)
+        if recorded.standing is None:
+            self._late(claim, said or answer)
+        return recorded
 
     def _record(
         self,
         claim: Claim,
         step: Step,
         answer: Outcome | Exception | Verdict,
-        results: Sequence[tuple[UUID, str]],
+        results: Results,
         go_on: GoOn,
     ) -> Recorded:
         with self.begin() as connection:
@@ -84,8 +97,6 @@ class Recorder:
                 recorded.next_claim = go_on(connection, standing)
                 if recorded.next_claim is None:
                     recorded.flows.append((claim.flow.id, standing.kind, standing.state))
-        if standing is None:
-            self._late(claim, answer)
         return recorded
 
     def _advance(
@@ -287,7 +298,7 @@ class Recorder:
             for channel in self.channels
         ]
 
-    def _late(self, claim: Claim, answer: Outcome | Exception | Verdict) -> None:
+    def _late(self, claim: Claim, answer: Outcome | Exception) -> None:
         """The claim was lost meanwhile: keep what was learned, and say so when it names an object nobody knows."""
         references = answer.references if isinstance(answer, Learned) else ()
         learned: dict[str, Any] = {

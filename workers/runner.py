@@ -144,6 +144,7 @@ class Runner:
 
     def _record(self, claim: Claim, step: Step, answer: Outcome | Exception, call: Call, place: Place) -> Recorded:
         following: Claim | None = None
+        said = answer
 
         def go_on(connection: Connection, standing: Standing) -> Claim | None:
             nonlocal following
@@ -156,7 +157,7 @@ class Runner:
         for _ in range(CUT_OFF_TRIES):
             following = None
             try:
-                return self.recorder.record(claim, step, answer, call.results, go_on)
+                return self.recorder.record(claim, step, answer, call.results, go_on, said=said)
             except SQLAlchemyError as error:
                 if refused(error):
                     # The answer itself was refused (a balance below zero, a value no column holds): a bug of the step.

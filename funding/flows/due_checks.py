@@ -169,17 +169,22 @@ def second_journals(journal: CashJournal, flow: Snapshot, call: Call) -> tuple[B
 
 
 def _heard_of(flow: Snapshot, call: Call, *, besides: Sequence[CashJournal] = ()) -> list[CashJournal]:
-    """Hearsay is no evidence: one that Alpaca does not have, or that names another flow, is none."""
+    """Hearsay is no evidence: one that Alpaca does not have, or that names another flow, is none.
+
+    Nor is one that takes the money back: it bears the same reference, and funds nobody.
+    """
     heard = []
     for unread in sorted(set(flow.told_of("alpaca", "journal")) - {journal.id for journal in besides}):
         with suppress(NotFound):
             heard.append(call.alpaca.get_journal(unread))
-    return [journal for journal in heard if journal.description.partition(" ")[0] == str(flow.id)]
+    firm = call.alpaca.firm_account
+    return [one for one in heard if one.from_account == firm and one.description.partition(" ")[0] == str(flow.id)]
 
 
 def replacement_of(journal: CashJournal, flow: Snapshot, call: Call) -> CashJournal | None:
     """The new journal that stands for a corrected one: Alpaca names none, so it is found by our reference."""
-    found = journals_of(flow, call, since=flow.created_at, to_account=journal.to_account)
+    heard = journals_of(flow, call, since=flow.created_at, to_account=journal.to_account)
+    found = [one for one in heard if one.to_account == journal.to_account]
     return found[0] if len(found) == 1 else None
 
 

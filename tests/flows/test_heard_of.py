@@ -3,9 +3,24 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from db import flows
 from funding.snapshot import clue
+from sandbox.alpaca.journals import Journal
 from tests.support.deposit_house import DepositHouse
+
+
+def made_by_staff(house: DepositHouse, like: Journal, **otherwise: str) -> Journal:
+    """Another journal under the reference of that one."""
+    wanted = {
+        "entry_type": "JNLC",
+        "from_account": like.from_account,
+        "to_account": like.to_account,
+        "amount": str(like.amount),
+        "description": like.description,
+    }
+    return house.world.alpaca.journals.create(wanted | otherwise)
 
 
 def hide_half_of_each_listing(house: DepositHouse) -> None:
@@ -69,14 +84,7 @@ def test_a_second_journal_for_a_funded_deposit_is_shown_to_people(house: Deposit
     house.deposit(house.person())
     house.pass_time(60, listening=True)
     (first,) = house.world.alpaca.journals.by_id.values()
-    wanted = {
-        "entry_type": "JNLC",
-        "from_account": first.from_account,
-        "to_account": first.to_account,
-        "amount": "249.50",
-        "description": first.description,
-    }
-    second = house.world.alpaca.journals.create(wanted)
+    second = made_by_staff(house, first)
     house.books_differ = "Alpaca's staff paid the deposit a second time"
 
     house.pass_time(7200, listening=True)
@@ -84,3 +92,40 @@ def test_a_second_journal_for_a_funded_deposit_is_shown_to_people(house: Deposit
     assert house.rows(
         "SELECT type, subject, ours, theirs FROM breaks WHERE status = 'open' AND type = 'duplicate'"
     ) == [("duplicate", f"journal {second.id}", first.id, second.id)]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_takes_the_money_back_is_no_replacement(house: DepositHouse, *, hidden: bool) -> None:
+    """It bears the same reference. The journal that replaces is the one that pays out of the firm's account."""
+    transfer = house.deposit(house.person())
+    house.pass_time(60, listening=True)
+    journals = house.world.alpaca.journals
+    (first,) = journals.by_id.values()
+    made_by_staff(house, first, from_account=first.to_account, to_account=first.from_account, amount="40.00")
+    replacement = journals.force(first.id, "correct", Decimal(100))
+    if hidden:
+        replacement.description = "written anew by Alpaca's staff"
+    house.books_differ = "Alpaca's staff took money back"
+
+    house.pass_time(7200, listening=True)
+
+    standing = first if hidden else replacement
+    assert house.rows("SELECT alpaca_funding_tx_id FROM deposits") == [(standing.id,)]
+    assert house.state_of(transfer) == "broker_funded"
+    told = house.rows("SELECT type FROM breaks WHERE status = 'open' AND theirs LIKE 'correct, without%'")
+    assert told == ([("state_differs",)] if hidden else [])
+
+
+def test_what_is_told_again_wakes_nobody(house: DepositHouse) -> None:
+    """The event about a journal that no flow takes is read again for a day: not so the flow it names."""
+    house.deposit(house.person())
+    house.pass_time(3 * 3600, listening=True)
+    (first,) = house.world.alpaca.journals.by_id.values()
+    before = house.one("SELECT wakes FROM flows")
+    made_by_staff(house, first)
+    house.books_differ = "Alpaca's staff paid the deposit a second time"
+
+    house.pass_time(3 * 3600, listening=True)
+
+    assert house.one("SELECT count(*) FROM inbox_events WHERE state = 'deferred' AND attempts > 10") > 0
+    assert house.one("SELECT wakes FROM flows") == before + 1

@@ -1,5 +1,6 @@
 """Two workers that handle batches about the same objects wait for one another, and never in a circle."""
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from db import due_work, flows
+from db import due_work, flows, inbox
+from db.inbox import Arrival
 from tests.support.deposit_house import DepositHouse
 
 LONG_S = 30
@@ -60,3 +62,33 @@ def test_batches_that_open_the_same_deposits_open_them_in_one_order(
     ]
     assert house.one("SELECT count(*) FROM flows") == 2
     house.books_differ = "the deposits are still on their way"
+
+
+def test_an_event_that_names_a_flow_does_not_wait_for_the_step_that_is_recording(house: DepositHouse) -> None:
+    """The record waits for the event, when it writes the reference for which the event waits: a circle."""
+    house.deposit(house.person())
+    house.pass_time(60)
+    flow = house.one("SELECT id FROM flows")
+    frame = {
+        "event_id": "01KJPX97WGK2PDB2V4KD1YEK2V",
+        "journal_id": "5b1a3a58-6f0e-4a4f-9f31-7f0e2a8c1d10",
+        "status_to": "executed",
+        "at": "2026-03-02T09:00:00Z",
+        "entry_type": "JNLC",
+        "description": f"{flow} tf_1",
+    }
+    heard = Arrival(
+        provider="alpaca", event_id="1", route="alpaca", type=None, source="stream", body=json.dumps(frame).encode()
+    )
+    with house.begin() as connection:
+        inbox.insert_events(connection, [heard])
+        [event] = due_work.events(connection, limit=10)
+
+    with house.begin() as recording, ThreadPoolExecutor(1) as pool:
+        flows.lock(recording, [flow])
+        pool.submit(house.worker.ingest.handle, [event]).result(A_MOMENT_S)
+
+    assert house.rows("SELECT state FROM inbox_events WHERE event_id = '1'") == [("deferred",)]
+    assert not any(said.startswith("alpaca journal") for said in house.one("SELECT hints FROM flows"))
+    house.pass_time(3)  # read again, nobody being at work
+    assert "alpaca journal 5b1a3a58-6f0e-4a4f-9f31-7f0e2a8c1d10" in house.one("SELECT hints FROM flows")
