@@ -31,7 +31,9 @@ class Started:
 
     def events(self) -> list[str]:
         """What it has logged; anything that is no line of the log stands as it is, such as a traceback."""
-        return [json.loads(line)["event"] if line[0] == "{" else line for line in self.log.read_text().splitlines()]
+        return [
+            json.loads(line)["event"] if line.startswith("{") else line for line in self.log.read_text().splitlines()
+        ]
 
     def told(self, event: str) -> None:
         """Wait until it has logged that."""
