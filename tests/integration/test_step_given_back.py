@@ -51,4 +51,4 @@ def test_the_journal_is_made_once_and_no_try_is_spent(house: DepositHouse, *, to
     assert len(house.world.alpaca.journals.by_id) == 1
     assert house.letters() == []
     assert house.rows("SELECT sends FROM intentions") == [(1,)]
-    assert house.rows("SELECT count(*) FROM attempts WHERE outcome = 'error'") == [(0,)], "a try was charged to the flow"
+    assert house.rows("SELECT count(*) FROM attempts WHERE outcome = 'error'") == [(0,)], "a try was spent"
