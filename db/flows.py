@@ -265,12 +265,12 @@ def tell(connection: Connection, hints: Mapping[UUID, Mapping[str, str]]) -> Non
 
 _NOT_ANNOUNCED = text("""
     UPDATE flows SET announced_at = NULL
-     WHERE id = ANY(ARRAY(SELECT id FROM flows WHERE id = ANY(:ids) AND attempt_id IS NULL ORDER BY id FOR UPDATE))
+     WHERE id = ANY(ARRAY(SELECT id FROM flows WHERE id = ANY(:ids) AND attempt_id IS NULL FOR UPDATE SKIP LOCKED))
 """)
 
 
 def not_announced(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Have the dispatcher announce these at once. Locks the rows by primary key, in id order."""
+    """Have the dispatcher announce these at once; one that somebody has locked is at work. Locks by primary key."""
     connection.execute(_NOT_ANNOUNCED, {"ids": list(ids)})
 
 

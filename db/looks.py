@@ -30,7 +30,7 @@ _FINISH = text("""
 """)
 
 _PUT_OFF = text("""
-    UPDATE looks SET claim_until = NULL,
+    UPDATE looks SET claim_until = NULL, attempts = attempts - CASE WHEN :counts THEN 0 ELSE 1 END,
                      due_at = rk_now() + CASE WHEN asks = :asks THEN CAST(:wait AS interval) ELSE interval '0' END
      WHERE provider = :provider AND poll = :poll AND subject = :subject AND fence = :fence
 """)
@@ -69,9 +69,9 @@ def finish(connection: Connection, claim: LookClaim) -> None:
         put_off(connection, claim, wait=timedelta(0))
 
 
-def put_off(connection: Connection, claim: LookClaim, *, wait: timedelta) -> None:
-    """Read it again after `wait`, or at once when it was asked for meanwhile."""
-    connection.execute(_PUT_OFF, {**_held(claim), "wait": wait})
+def put_off(connection: Connection, claim: LookClaim, *, wait: timedelta, counts: bool = True) -> None:
+    """Read it again after `wait`, or at once when it was asked for meanwhile. What got no answer need not count."""
+    connection.execute(_PUT_OFF, {**_held(claim), "wait": wait, "counts": counts})
 
 
 def _held(claim: LookClaim) -> dict[str, object]:

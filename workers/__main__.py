@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 from dramatiq import Worker
+from sqlalchemy.exc import SQLAlchemyError
 
 from dispatch import logs
 from dispatch.broker import QUEUES
@@ -60,7 +61,10 @@ def main() -> None:
     desk.runner.stopping.set()
     worker.stop(timeout=int(WORK_UNTIL_S * 1000))
     pull.join(within_s=max(WORK_UNTIL_S - (time.monotonic() - began), 0))
-    desk.session.end()
+    try:
+        desk.session.end()
+    except SQLAlchemyError as error:
+        log.warning("session.not_ended", error=type(error).__name__, consequence="the leader frees what it held")
     desk.close()
     log.info("worker.stopped")
 

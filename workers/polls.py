@@ -104,27 +104,32 @@ class Polls:
         """Look; what shows nothing new yet is looked at a few times more, for a listing may be behind its events."""
         find = self.looks.get((claim.provider, claim.poll))
         listing = find(claim.subject) if find else None
-        again: timedelta | None = None
         if listing is None:
             log.warning("look.leads_nowhere", provider=claim.provider, poll=claim.poll)
+            self._settle(claim, None)
+            return
+        try:
+            news = self.walker.look(claim.provider, claim.poll, claim.subject, listing, at=claim.at)
+        except ProviderUnavailable:
+            self._settle(claim, LOOK_LATER, counts=False)
+        except Misconfigured as error:
+            self._pause(error)
+            self._settle(claim, LOOK_LATER, counts=False)
+        except ProviderError as error:
+            log.warning("look.failed", provider=claim.provider, poll=claim.poll, error=type(error).__name__)
+            self._settle(claim, self._wait(claim))
+        except Exception:
+            self._settle(claim, self._wait(claim))  # a bug of ours must not be met every minute for ever
+            raise
         else:
-            try:
-                news = self.walker.look(claim.provider, claim.poll, claim.subject, listing, at=claim.at)
-            except ProviderUnavailable:
-                again = LOOK_LATER
-            except Misconfigured as error:
-                self._pause(error)
-                again = LOOK_LATER
-            except ProviderError as error:
-                log.warning("look.failed", provider=claim.provider, poll=claim.poll, error=type(error).__name__)
-                again = self._wait(claim)
-            else:
-                again = None if news else self._wait(claim)
+            self._settle(claim, None if news else self._wait(claim))
+
+    def _settle(self, claim: LookClaim, again: timedelta | None, *, counts: bool = True) -> None:
         with self.begin() as connection:
             if again is None:
                 looks.finish(connection, claim)
             else:
-                looks.put_off(connection, claim, wait=again)
+                looks.put_off(connection, claim, wait=again, counts=counts)
 
     def _pause(self, error: Misconfigured) -> None:
         """It refuses our credentials: nobody asks any more, and the alert of paused providers tells people at once."""
