@@ -54,12 +54,20 @@ def web(database_url: str, redis_url: str, **environ: str) -> Iterator[tuple[sub
         **environ,
     )
     try:
-        assert until(lambda: is_listening(port) or process.poll() is not None)
+        # The parent listens before its child is there to answer.
+        assert until(lambda: is_answering(port) or process.poll() is not None)
         assert process.poll() is None, process.stderr and process.stderr.read()
         yield process, port
     finally:
         process.terminate()
         process.communicate(timeout=PATIENCE_S)
+
+
+def is_answering(port: int) -> bool:
+    try:
+        return is_listening(port) and ask(port, "GET", "/healthz")[0] == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def ask(port: int, method: str, path: str, body: object = None, **headers: str) -> tuple[int, bytes]:
