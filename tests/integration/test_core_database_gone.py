@@ -1,13 +1,11 @@
 """Our own database failing in the middle of a step, or over one event: given back, set aside, never charged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import OperationalError
 
 from db.engine import unit_of_work
 from db.inbox import Handled, InboxEvent
@@ -25,41 +23,6 @@ def house(engine: Engine) -> Iterator[DepositHouse]:
     house = DepositHouse(engine)
     yield house
     house.close()
-
-
-def failing(house: DepositHouse, when: Callable[[], bool], *, times: int) -> Callable[[], object]:
-    """Transactions that cannot be opened the first `times` times that `when` holds."""
-    left = [times]
-
-    @contextmanager
-    def begin() -> Iterator[Connection]:
-        if left[0] and when():
-            left[0] -= 1
-            raise OperationalError("connect", {}, psycopg.OperationalError("connection refused"))
-        with house.begin() as connection:
-            yield connection
-
-    return begin
-
-
-class TestAStepWhoseDatabaseGoesBeforeItSends:
-    @pytest.mark.parametrize("times", [1, 2], ids=["and comes back", "and cannot be told either"])
-    def test_is_given_back_or_freed_and_made_once(self, house: DepositHouse, times: int) -> None:
-        """The intention could not be written down, so nothing was sent; that costs no try."""
-        transfer = house.deposit(house.person(), ("payment_processed",), step_seconds=1.0)
-        runner = house.worker.runner
-
-        def claimed() -> bool:
-            return house.rows("SELECT state FROM flows WHERE attempt_id IS NOT NULL") == [("off_ramp_completed",)]
-
-        house.worker.runner = replace(runner, begin=failing(house, claimed, times=times))  # type: ignore[arg-type]  # the same shape
-        for _ in range(2):  # a claim that nobody gave back is freed when its limit has passed
-            house.pass_time(60)
-
-        assert house.state_of(transfer) == "broker_funded"
-        assert len(house.world.alpaca.journals.by_id) == 1
-        assert house.letters() == []
-        assert house.rows("SELECT max(number) FROM attempts WHERE outcome <> 'lost'") == [(1,)]
 
 
 def test_an_object_that_another_flow_owns_parks_the_flow_that_met_it(house: DepositHouse) -> None:

@@ -6,17 +6,10 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from tests.support.deposit_house import DepositHouse
-
-
-@pytest.fixture
-def house(engine: Engine) -> Iterator[DepositHouse]:
-    house = DepositHouse(engine)
-    yield house
-    house.close()
 
 
 def away(house: DepositHouse, *, times: int) -> Callable[[], object]:

@@ -5,19 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import psycopg
-import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from tests.support.deposit_house import DepositHouse
 from workers.runner import CUT_OFF_TRIES
-
-
-@pytest.fixture
-def house(engine: Engine) -> Iterator[DepositHouse]:
-    house = DepositHouse(engine)
-    yield house
-    house.close()
 
 
 def away(house: DepositHouse, *, times: int) -> Callable[[], object]:
