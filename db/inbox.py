@@ -175,7 +175,7 @@ def sealing_context(provider: str, digest: bytes) -> str:
 _TAKE = text("""
     SELECT id, provider, event_id, source, body, body_key, body_digest, attempts,
            extract(epoch FROM rk_now() - received_at)::float8 AS age_s, set_config('synchronous_commit', 'off', true)
-      FROM inbox_events WHERE id = ANY(:ids) AND coalesce(due_at <= rk_now(), false)  -- by its key, as in db.flows
+      FROM inbox_events WHERE id = ANY(:ids) AND coalesce(due_at <= rk_now(), false)  -- by its key, as in db.claims
      ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 

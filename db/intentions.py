@@ -5,9 +5,9 @@ from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
+from db.claims import Claim, intention_of
 from db.direct import run
 from db.engine import UnitOfWork
-from db.flows import Claim, intention_of
 from funding.errors import StaleClaim
 from funding.snapshot import Intention
 

@@ -84,7 +84,7 @@ _HOLD_ONE: Final = text("""
 _CLAIM: Final = text("""
     UPDATE notifications n
     SET fence = fence + 1, attempts = attempts + 1, due_at = rk_now() + :lease, claim_until = rk_now() + :lease
-    WHERE id = :id AND state = 'due' AND coalesce(due_at <= rk_now(), false)  -- by its key, as in db.flows
+    WHERE id = :id AND state = 'due' AND coalesce(due_at <= rk_now(), false)  -- by its key, as in db.claims
       AND NOT EXISTS (SELECT FROM notifications h WHERE h.state = 'held' AND h.channel = n.channel)
     RETURNING id, flow_id, type, channel, data, happened_at, attempts, fence, rk_now() AS now,
               set_config('synchronous_commit', 'off', true)

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import text
 
+from db.claims import Claim
 from db.engine import UnitOfWork
-from db.flows import Claim
 
 _OWNED = text("""
     SELECT external_id FROM flow_references

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, TextClause, text
 
 from db import findings
+from db.claims import Claim
 from db.direct import run
 from db.findings import Findings
-from db.flows import Claim
 from funding.money import Money
 from funding.snapshot import Reference
 
@@ -96,7 +96,7 @@ _CHANGED = """
              parked_at = CASE WHEN :stays_parked OR :parked THEN coalesce(parked_at, rk_now()) END,
              due_at = CASE WHEN :status = 'closed' THEN NULL WHEN wakes <> :wakes THEN rk_now()
                            ELSE rk_now() + CAST(:wait AS interval) END
-       WHERE id = :flow AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt  -- by its key, as in db.flows
+       WHERE id = :flow AND fence = :fence AND attempt_id IS NOT DISTINCT FROM :attempt  -- by its key, as in db.claims
       RETURNING kind, state, coalesce(due_at <= rk_now(), false) AS due_now
     ), ended AS (
       UPDATE attempts

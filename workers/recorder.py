@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from db import breaks, dead_letters, flows, gates, ledger, recording
+from db.claims import Claim
 from db.dead_letters import Death
 from db.engine import UnitOfWork
 from db.findings import Findings
-from db.flows import Claim, Due
+from db.flows import Due
 from db.notifications import Channel, NewNotification
 from db.recording import Change, Ending, ReferenceTaken, Standing
 from funding.backoff import Backoff

@@ -12,9 +12,9 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import flows, recording
+from db import claims, recording
+from db.claims import Claim
 from db.engine import UnitOfWork
-from db.flows import Claim
 from db.intentions import ClaimedIntentions
 from db.other_flows import OtherFlows
 from db.recording import Standing
@@ -90,7 +90,7 @@ class Runner:
                 self.send_for(provider)
 
     def _claim(self, connection: Connection, flow: UUID, step: Step, *, quick: bool) -> Claim | None:
-        return flows.claim(
+        return claims.claim(
             connection,
             flow,
             step,
@@ -188,12 +188,12 @@ class Runner:
 
     def _keep(self, claim: Claim, step: Step) -> bool:
         with self.begin() as connection:
-            return flows.keep(connection, claim, hard_limit=self._limit(step))
+            return claims.keep(connection, claim, hard_limit=self._limit(step))
 
     def _release(self, claim: Claim, reason: str) -> None:
         try:
             with self.begin() as connection:
-                flows.release(connection, claim, reason=reason)
+                claims.release(connection, claim, reason=reason)
         except SQLAlchemyError:
             log.warning("claim.not_released", flow=str(claim.flow.id), consequence="the leader frees it")
 

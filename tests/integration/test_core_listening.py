@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine
 
-from db import flows
+from db import claims, flows
 from funding.errors import Misconfigured, UnexpectedAnswer
 from funding.flows.due_deposit import due_deposit
 from funding.ports.due import Transfer
@@ -60,7 +60,7 @@ class TestAParkedFlow:
         assert step is not None
         with house.begin() as connection:
             flows.wake(connection, [flow])
-            claim = flows.claim(
+            claim = claims.claim(
                 connection,
                 flow,
                 step,
@@ -70,7 +70,7 @@ class TestAParkedFlow:
                 quick=False,
             )
             assert claim is not None
-            flows.release(connection, claim, reason="the last beat was too old")
+            claims.release(connection, claim, reason="the last beat was too old")
         assert house.flow_of(transfer)["due_at"] is not None
 
     def test_sleeps_when_it_has_read_that_nothing_changed(self, house: DepositHouse) -> None:

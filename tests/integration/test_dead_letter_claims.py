@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from db import flows
+from db import claims, flows
+from db.claims import Claim
 from db.engine import unit_of_work
-from db.flows import Claim
 from db.replay import Filter
 from funding.backoff import Backoff
 from funding.errors import NeedsPerson, WouldCreate
@@ -45,7 +45,7 @@ def claimed(engine: Engine, flow: UUID) -> tuple[Claim, Step]:
         ((_, _, state),) = flows.wake(connection, [flow])
         step = due_deposit.step_of(state)
         assert step is not None
-        claim = flows.claim(
+        claim = claims.claim(
             connection, flow, step, attempt=uuid4(), session=session, hard_limit=timedelta(seconds=30), quick=False
         )
     assert claim is not None

@@ -200,7 +200,7 @@ def test_the_whole_way_was_heard(way: Way) -> None:
         "db.inbox.settle",
         "db.flows.open_flow",
         "db.flows.wake",
-        "db.flows.claim",
+        "db.claims.claim",
         "db.recording.record",
         "db.intentions.ClaimedIntentions.open",
         "db.ledger.post",

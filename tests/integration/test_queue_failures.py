@@ -19,7 +19,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Callbacks, ShutdownNotifications, TimeLimit
 from sqlalchemy import Engine, text
 
-from db import due_work, flows, retention
+from db import claims, due_work, retention
 from db.engine import unit_of_work
 from dispatch.broker import FUNDING, FUNDING_OF, MAINTENANCE_CHANCE, NAMESPACE, QUEUES, make_broker, make_client
 from dispatch.dispatcher import Dispatcher
@@ -267,9 +267,9 @@ def test_no_letter_and_no_intention_is_ever_cleared() -> None:
     assert [table for table in kept if f" {table} " in cleared] == []
 
 
-def claim(connection: Any, flow: UUID, session: UUID) -> flows.Claim | None:
+def claim(connection: Any, flow: UUID, session: UUID) -> claims.Claim | None:
     """Claim it for its first step."""
     step = next(step for step in FLOWS["due_deposit"].steps() if step.actor_name == FOLLOW)
-    return flows.claim(
+    return claims.claim(
         connection, flow, step, attempt=uuid4(), session=session, hard_limit=timedelta(seconds=30), quick=True
     )
