@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from html import unescape
 
 import pytest
@@ -100,7 +101,9 @@ class TestStory:
 
     def test_of_a_moving_deposit_says_when_it_is_looked_at_next(self, ana: Visitor, scene: Scene, value: Value) -> None:
         said = words(ana.get(f"/flows/{scene.moving}").text)
-        due = value("SELECT due_at AT TIME ZONE 'UTC' FROM flows WHERE id = :id", id=scene.moving)
+        due = datetime.fromisoformat(
+            value("SELECT due_at AT TIME ZONE 'UTC' FROM flows WHERE id = :id", id=scene.moving)
+        )
 
         today_or_later = (f"{due:%H:%M:%S}", f"{due:%d %b %H:%M}", f"{due:%Y-%m-%d %H:%M}")
         assert any(
