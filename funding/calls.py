@@ -16,7 +16,7 @@ from funding.errors import (
     RampkeeperError,
     WouldCreate,
 )
-from funding.intentions import AskPerson, LookUp, Send, Wait, intention_key, plan
+from funding.intentions import NOTHING_HAPPENED, AskPerson, LookUp, Send, Wait, intention_key, plan
 from funding.policy import Policy
 from funding.ports.alpaca import AlpacaJournals
 from funding.ports.due import DueTransfers
@@ -112,7 +112,8 @@ class Call:
 
         `look_up` finds objects made under our reference, in a listing walked to its end. `key_forgotten`: had we made
         it before our database was restored, its key may not be honoured any more, so a first sending looks first.
-        `told_of_one`: somebody has heard of such an object, so every sending looks first.
+        `told_of_one`: somebody has heard of such an object, so what we know nothing of is looked for first; an earlier
+        call of ours is answered again under its key.
         `always_look`: there is no key, and somebody else may have made it: every sending looks first.
         Raises: WouldCreate (a parked flow only listens), SettleFirst, NeedsPerson, StaleClaim, and what `send` raises.
         """
@@ -123,7 +124,13 @@ class Call:
             if found is None:
                 raise WouldCreate(f"{name} waits until a person has dealt with the dead letter")
             return found
-        look_first = self.flow.look_first or always_look or told_of_one or (key_forgotten and intention is None)
+        nothing_known = intention is None or intention.outcome in NOTHING_HAPPENED
+        look_first = (
+            self.flow.look_first
+            or always_look
+            or (told_of_one and nothing_known)
+            or (key_forgotten and intention is None)
+        )
         while True:
             decision = plan(intention, policy=self.ports.policies[provider], now=self.flow.now, look_first=look_first)
             match decision:

@@ -31,6 +31,7 @@ RANK: Final = {
 OVER: Final = frozenset(status for status, rank in RANK.items() if rank >= RANK[TransferStatus.REFUND_SUBMITTED])
 REFUNDS: Final = [TransferStatus.REFUND_SUBMITTED, TransferStatus.REFUND_PROCESSED, TransferStatus.CANCELED]
 UNDER_WAY: Final = [status for status in RANK if status not in OVER]  # an old listing may still show these at the end
+JOURNAL_UNDER_WAY: Final = frozenset({JournalStatus.QUEUED, JournalStatus.SENT_TO_CLEARING, JournalStatus.PENDING})
 GONE: Final = frozenset(
     {
         JournalStatus.REJECTED,
@@ -263,7 +264,9 @@ def unreplaced(journal: CashJournal) -> BreakFound:
 
 
 def late_journal_changes(journal: CashJournal, flow: Snapshot) -> tuple[BreakFound, ...]:
-    """A journal that was executed and is something else now."""
+    """A journal that was executed and is something else now; one on its way again is an old reading at first."""
+    if journal.status in JOURNAL_UNDER_WAY and flow.snoozes < READINGS_BELIEVED_AFTER:
+        return ()
     if journal.status is not JournalStatus.EXECUTED:
         return (_state("alpaca", f"journal {journal.id}", "executed", journal.raw_status, journal.amount),)
     expected = flow.amount_out
