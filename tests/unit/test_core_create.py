@@ -157,3 +157,26 @@ def test_a_parked_flow_finds_and_never_makes() -> None:
 def test_two_objects_under_one_reference_are_a_persons() -> None:
     with pytest.raises(NeedsPerson, match="2 objects"):
         made(a_call(kept(), parked=True), found=["one", "two"])
+
+
+@pytest.mark.parametrize(
+    ("known", "looked"),
+    [((), True), ((kept("refused"),), True), ((kept("unsent"),), True), ((kept(),), False), ((kept("sent"),), False)],
+    ids=["nothing", "a refusal", "what never left", "an unknown end", "a sending"],
+)
+def test_who_was_told_of_one_looks_unless_its_own_call_can_be_answered_again(
+    known: tuple[Intention, ...], *, looked: bool
+) -> None:
+    """A live key answers at once; a look-up would wait until the old call can no longer take effect."""
+    asked: list[str] = []
+
+    def look_up() -> list[str]:
+        asked.append("looked")
+        return ["journal"]
+
+    call = a_call(*known)
+    answer = call.create(
+        "journal", provider="alpaca", request="{}", send=lambda *_: "again", look_up=look_up, told_of_one=True
+    )
+
+    assert (answer, bool(asked)) == (("journal", True) if looked else ("again", False))
