@@ -59,7 +59,7 @@ _TELL = text("""
 def tell(connection: Connection, hints: Mapping[UUID, Mapping[str, str]]) -> None:
     """Have flows know of objects that are said to be theirs: due now, if it is news and no step is at work.
 
-    Lock the rows first, in id order, with `lock` or `lock_idle`, when there are several.
+    Lock the rows first, in id order, with `lock`, when there are several.
     """
     if hints:
         said = [json.dumps(dict(hint)) for hint in hints.values()]
@@ -78,24 +78,14 @@ def not_announced(connection: Connection, ids: Sequence[UUID]) -> None:
 
 
 _LOCK = text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+_LOCK_IDLE = text(f"{_LOCK.text} SKIP LOCKED")
 
 
-def lock(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Lock flows in id order; their status by id."""
+def lock(connection: Connection, ids: Sequence[UUID], *, only_idle: bool = False) -> dict[UUID, str]:
+    """Lock flows in id order, by primary key; their status by id. `only_idle`: those that nobody else has locked."""
     if not ids:
         return {}
-    rows = run(connection, _LOCK, {"ids": list(ids)}).fetchall()
-    return {row.id: row.status for row in rows}
-
-
-_LOCK_IDLE = text("SELECT id, status FROM flows WHERE id = ANY(:ids) ORDER BY id FOR UPDATE SKIP LOCKED")
-
-
-def lock_idle(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Lock those flows that nobody else has locked, in id order; their status by id. By primary key."""
-    if not ids:
-        return {}
-    rows = run(connection, _LOCK_IDLE, {"ids": list(ids)}).fetchall()
+    rows = run(connection, _LOCK_IDLE if only_idle else _LOCK, {"ids": list(ids)}).fetchall()
     return {row.id: row.status for row in rows}
 
 

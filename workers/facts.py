@@ -75,7 +75,7 @@ class Batch:
         self._owners = flows.owners(self._connection, [(provider, fact.kind, fact.id) for provider, fact in changes])
         self._statuses = flows.lock(self._connection, sorted(set(self._owners.values())))
         named = {flow for _, fact in changes if (flow := _named(fact)) is not None} - self._statuses.keys()
-        self._statuses |= flows.lock_idle(self._connection, sorted(named))
+        self._statuses |= flows.lock(self._connection, sorted(named), only_idle=True)
 
     def apply(self, event: InboxEvent, reading: Reading) -> Handled:
         """Do what one event says; how it stands afterwards."""

@@ -129,3 +129,17 @@ def test_what_is_told_again_wakes_nobody(house: DepositHouse) -> None:
 
     assert house.one("SELECT count(*) FROM inbox_events WHERE state = 'deferred' AND attempts > 10") > 0
     assert house.one("SELECT wakes FROM flows") == before + 1
+
+
+def test_an_executed_journal_shown_on_its_way_again_is_an_old_reading_until_it_stays(house: DepositHouse) -> None:
+    house.deposit(house.person())
+    house.pass_time(60, listening=True)
+    (journal,) = house.world.alpaca.journals.by_id.values()
+    journal.status = "sent_to_clearing"  # nobody is told
+    house.books_differ = "Alpaca shows the past"
+    differs = "SELECT theirs FROM breaks WHERE type = 'state_differs' AND status = 'open'"
+
+    house.pass_time(3 * 3600)
+    assert house.rows(differs) == []
+    house.pass_time(20 * 86_400)
+    assert house.rows(differs) == [("sent_to_clearing",)]
