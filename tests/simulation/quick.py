@@ -162,6 +162,14 @@ class AtHand:
             assert isinstance(driver, QuickConnection)
             driver.settle()
 
+    def tell(self, commands: bytes) -> None:
+        """Run commands on a connection apart, once all that was committed is seen.
+
+        Some of them, a replica's role above all, make a session forget what it has planned.
+        """
+        self.settle()
+        tell(self._engine, commands)
+
     def close(self) -> None:
         """Give them all back to the engine."""
         self.settle()
@@ -170,7 +178,7 @@ class AtHand:
             self._free.pop().close()
 
 
-def tell(engine: Connects, commands: bytes) -> None:
+def tell(engine: Engine, commands: bytes) -> None:
     """Run commands without parameters or rows on a quick connection of this engine's."""
     with engine.connect() as connection:
         driver = connection.connection.driver_connection

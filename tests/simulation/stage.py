@@ -3,11 +3,13 @@
 from types import TracebackType
 from typing import Final, Self
 
+from sqlalchemy import Engine
+
 from sandbox.alpaca.app import create_alpaca_app
 from sandbox.due.app import create_due_app
 from sandbox.world import World
 from tests.simulation.clock import Clock
-from tests.simulation.quick import AtHand, Connects, quick_engine, tell
+from tests.simulation.quick import AtHand, quick_engine, tell
 from tests.simulation.standby import Standby
 
 TABLES: Final = (
@@ -60,7 +62,7 @@ class Stage:
     def __init__(self, url: str) -> None:
         self.engine = quick_engine(url)
         self.connections = AtHand(self.engine)
-        tell(self.connections, _CLOCK)
+        self.connections.tell(_CLOCK)
         self.standby = Standby(self.connections, TABLES)
         self.clock = Clock()
         self.world = World(
@@ -77,7 +79,7 @@ class Stage:
 
     def clear(self, seed: int) -> None:
         """Take every row of a history away, and begin the world anew from this seed."""
-        empty(self.connections)
+        self.connections.tell(_CLEAR)
         self._played += 1
         if self._played % TIDY_AFTER == 0:
             self._tidy()
@@ -99,9 +101,9 @@ class Stage:
 
     def _tidy(self) -> None:
         """Give the room of deleted rows back. Statistics are nobody's: every statement is planned already."""
-        tell(self.connections, f"VACUUM {', '.join(TABLES)}".encode())
+        self.connections.tell(f"VACUUM {', '.join(TABLES)}".encode())
 
 
-def empty(engine: Connects) -> None:
+def empty(engine: Engine) -> None:
     """Take every row of a history away, on an engine of quick connections."""
     tell(engine, _CLEAR)

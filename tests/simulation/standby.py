@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from tests.simulation.quick import Connects, tell
+from tests.simulation.quick import AtHand
 
 SCHEMA: Final = "standby"
 _COLUMNS = text("""
@@ -16,7 +16,7 @@ _COLUMNS = text("""
 class Standby:
     """Keeps what `tables` hold, and gives it back; numbers already handed out stay so, as sequences run ahead."""
 
-    def __init__(self, connections: Connects, tables: tuple[str, ...]) -> None:
+    def __init__(self, connections: AtHand, tables: tuple[str, ...]) -> None:
         self._connections = connections
         keep, lose = [], ["SET LOCAL session_replication_role = replica"]
         made = [f"CREATE SCHEMA {SCHEMA}"]
@@ -30,16 +30,16 @@ class Standby:
                     f"DELETE FROM {table}",  # noqa: S608 - the same
                     f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {kept}",  # noqa: S608 - the same
                 ]
-        tell(connections, _in_one(made))
+        connections.tell(_in_one(made))
         self._keep, self._lose = _in_one(keep), _in_one(lose)
 
     def keep(self) -> None:
         """Be as the database is now."""
-        tell(self._connections, self._keep)
+        self._connections.tell(self._keep)
 
     def take_over(self) -> None:
         """Be the database: whatever was committed since is lost."""
-        tell(self._connections, self._lose)
+        self._connections.tell(self._lose)
 
 
 def _in_one(commands: list[str]) -> bytes:
