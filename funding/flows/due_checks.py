@@ -61,6 +61,19 @@ def behind_hints(transfer: Transfer, flow: Snapshot) -> bool:
     return RANK[transfer.status] < hinted
 
 
+def journal_may_have_changed(flow: Snapshot) -> bool:
+    """Whether anybody said that the executed journal we know was replaced: that it is corrected, or of another one."""
+    ours = [r for r in flow.references if (r.provider, r.kind) == ("alpaca", "journal")]
+    # Once there are several, one of them was corrected, and it was followed.
+    return bool(flow.told_of("alpaca", "journal")) or (JournalStatus.CORRECT in flow.hints and len(ours) == 1)
+
+
+def journal_behind_hints(journal: CashJournal, flow: Snapshot) -> bool:
+    """Whether the reading may be older than what was said of it: then it is read again soon, not believed at first."""
+    believed = flow.snoozes >= READINGS_BELIEVED_AFTER or journal.status is not JournalStatus.EXECUTED
+    return not believed and journal_may_have_changed(flow)
+
+
 def refuse_changes(transfer: Transfer, flow: Snapshot) -> None:
     """Before money moves on, an amount or currency that changed goes to a person. Raises: NeedsPerson."""
     known = flow.amount

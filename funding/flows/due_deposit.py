@@ -281,7 +281,7 @@ def watch_funded(flow: Snapshot, call: Call) -> Outcome:
     if not flow.data.get("balances_read"):
         account = flow.link("alpaca", "brokerage_account")
         return Snooze(
-            wait=WATCH_FIRST,
+            wait=freshness_wait(0) if checks.journal_may_have_changed(flow) else WATCH_FIRST,
             reason="watching for late returns and corrections",
             readings=_balances(call, account.id) if account else (),
             data={"balances_read": True},
@@ -289,6 +289,9 @@ def watch_funded(flow: Snapshot, call: Call) -> Outcome:
     journal = call.alpaca.get_journal(checks.journal_id(flow))
     if journal.status is JournalStatus.CORRECT:
         return _corrected(flow, call, journal)
+    if checks.journal_behind_hints(journal, flow):
+        older = "Alpaca's answer may be older than what was said of the journal"
+        return Snooze(wait=freshness_wait(flow.snoozes), reason=older)
     transfer = call.due.get_transfer(checks.transfer_id(flow), account=flow.data["account"])
     return Snooze(
         wait=min(WATCH_FIRST * (1 << min(flow.snoozes, 5)), WATCH_CEILING),

@@ -143,3 +143,41 @@ def test_an_executed_journal_shown_on_its_way_again_is_an_old_reading_until_it_s
     assert house.rows(differs) == []
     house.pass_time(20 * 86_400)
     assert house.rows(differs) == [("sent_to_clearing",)]
+
+
+READING = "GET /v1/journals/{id}"
+
+
+def corrected_journal(house: DepositHouse) -> str:
+    """Alpaca corrects the only journal and says so, but the next reading of it is from before; the replacement."""
+    (journal,) = house.world.alpaca.journals.by_id.values()
+    replacement = house.world.alpaca.journals.force(journal.id, "correct")
+    house.world.faults.set("stale_read", "alpaca", only=READING, times=1)
+    return replacement.id
+
+
+def test_an_old_reading_of_a_corrected_journal_is_read_again_soon(house: DepositHouse) -> None:
+    house.deposit(house.person())
+    house.pass_time(60, listening=True)
+    replacement = corrected_journal(house)
+
+    house.pass_time(60, listening=True)
+
+    assert house.rows("SELECT alpaca_funding_tx_id FROM deposits") == [(replacement,)]
+    assert house.open_breaks() == []
+
+
+def test_a_correction_said_before_the_deposit_was_funded_is_followed_at_once(house: DepositHouse) -> None:
+    """The reading that funds it is from before the correction, of which only the stream has told so far."""
+    transfer = house.deposit(house.person())
+    while not house.world.alpaca.journals.by_id:
+        house.pass_time(1)
+    assert house.state_of(transfer) == "broker_funding_initiated"
+    house.clock.advance(timedelta(seconds=30))  # Alpaca executes it, nobody looks
+    house.world.tick()
+    replacement = corrected_journal(house)
+
+    house.pass_time(60, listening=True)
+
+    assert house.rows("SELECT alpaca_funding_tx_id FROM deposits") == [(replacement,)]
+    assert house.open_breaks() == []

@@ -18,6 +18,7 @@ from tests.simulation.worker import POLLED_EVERY
 
 LAGS: Final = 3  # rounds that a standby may be behind
 JUMPS_S: Final = (-600, -30, -3, 3, 30, 600)
+PERIODS_BEHIND: Final = 10  # of polling: clocks that were set back have the next slot come that much later
 QUIET_ROUNDS: Final = 150
 LATER: Final = timedelta(minutes=40)  # what only a poll finds has been found, and what rests has been looked at
 _LEASE_ENDS: Final = text("UPDATE clock_leases SET expires_at = least(expires_at, rk_now() + interval '7 seconds')")
@@ -69,7 +70,9 @@ class History(Processes):
             for leader in self.leaders:
                 leader.falls_silent(self.quiet)
             self.leaders = [self._new_leader()]
-        if self._walks_under_way():
+        for _ in range(PERIODS_BEHIND):
+            if not self._walks_under_way():
+                break
             self.pass_time(POLLED_EVERY)  # they end at the place they left; what is newer is the next walk's
             self._until_still()
         self.pass_time(LATER)
