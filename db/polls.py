@@ -44,9 +44,16 @@ class Ended:
 
 # Walks ----------------------------------------------------------------------------------------------------------------
 
+# The inbox is looked into for the very first walk of a listing that spans all customers, and never again.
 _BEGIN = text("""
     INSERT INTO poll_marks AS m (provider, poll, subject, walk_since, walk_started_at)
-    VALUES (:provider, :poll, :subject, rk_now() - CAST(:first AS interval), rk_now())
+    VALUES (:provider, :poll, :subject,
+            least(rk_now() - CAST(:first AS interval),
+                  CASE WHEN :subject = '' AND NOT EXISTS (
+                         SELECT FROM poll_marks WHERE provider = :provider AND poll = :poll AND subject = '')
+                       THEN (SELECT received_at - CAST(:overlap AS interval) FROM inbox_events
+                              WHERE provider = :provider ORDER BY id LIMIT 1) END),
+            rk_now())
     ON CONFLICT (provider, poll, subject) DO UPDATE
        SET walk_since = CASE WHEN m.walk_started_at IS NOT NULL THEN m.walk_since
                              ELSE least(coalesce(m.high_water_mark - CAST(:overlap AS interval), excluded.walk_since),
@@ -103,7 +110,9 @@ def begin_walk(
 ) -> Walk:
     """Go on with the walk under way, or begin one at the mark less the overlap; `first`: how far back the very first.
 
-    `reach` is a moment the window must take in, such as when the oldest open work began. One row by primary key.
+    `reach` is a moment the window must take in, such as when the oldest open work began. A first walk for everybody
+    takes in all since the provider's first event came, however late polls began. One row by primary key; events by
+    theirs, the first walk only.
     """
     named = {"provider": provider, "poll": poll, "subject": subject}
     row = connection.execute(_BEGIN, {**named, "overlap": overlap, "first": first, "reach": reach}).one()

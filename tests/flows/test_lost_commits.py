@@ -208,3 +208,19 @@ def test_a_deposit_under_way_in_the_backup_is_taken_up_where_it_stands_by_now(
     assert list(house.world.due.transfers) == [transfer]
     assert house.world.effects.summary()["made"] == 1
     assert house.world.effects.summary()["duplicates"] == 0
+
+
+def test_polls_that_begin_late_reach_back_to_the_first_event_that_came(house: DepositHouse) -> None:
+    """The door was open for hours before any clock ran: what came since is ours, whoever told us of it."""
+    house.deposit(house.person())
+    house.pass_time(60)
+    house.world.faults.set("webhook_dropped", "due")
+    unheard = house.deposit(house.person("ben"))
+    house.pass_time(60)
+    house.world.faults.clear()
+    house.clock.advance(timedelta(hours=5))
+
+    house.poll()
+    house.pass_time(120)
+
+    assert house.state_of(unheard) == "broker_funded"
