@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import ClassVar, Generic, Protocol, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from providers.rotation import Windowed
 
@@ -77,6 +77,20 @@ class WebhookKey(Generic[K]):
 def fingerprint(material: bytes) -> str:
     """A short name of a key, the same wherever it is configured. It cannot be turned back into the key."""
     return hashlib.sha256(b"rampkeeper webhook key\0" + material).hexdigest()[:16]
+
+
+def webhook_key(key: K, material: bytes, entry: Windowed[Any]) -> WebhookKey[K]:
+    """A key ready for checking, in the window of its entry; `material` is what its fingerprint is made of."""
+    return WebhookKey(key, fingerprint(material), Windowed(None, entry.not_before, entry.not_after))
+
+
+def refuse_stale(signed_at: datetime, now: datetime, tolerance: timedelta) -> None:
+    """What was signed too long ago may be a replay; what comes from the future was signed by a clock to distrust.
+
+    Raises: StaleTimestamp.
+    """
+    if abs(now - signed_at) > tolerance:
+        raise StaleTimestamp
 
 
 def first_match(keys: Sequence[WebhookKey[K]], now: datetime, matches: Callable[[K], bool]) -> MatchedKey:

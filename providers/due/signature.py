@@ -20,8 +20,8 @@ from providers.webhook_keys import (
     SignatureMalformed,
     SignatureMissing,
     WebhookKey,
-    fingerprint,
     first_match,
+    webhook_key,
 )
 
 HEADER: Final = "X-Webhook-Signature"
@@ -37,14 +37,14 @@ def load_keys(entries: Sequence[Windowed[bytes]]) -> tuple[WebhookKey[Ed25519Pub
         key = load_der_public_key(entry.value)
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("a Due webhook key must be Ed25519")  # noqa: TRY004 (the bytes name another kind of key)
-        keys.append(WebhookKey(key, fingerprint(entry.value), _window(entry)))
+        keys.append(webhook_key(key, entry.value, entry))
     return tuple(keys)
 
 
 def load_legacy_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
     """HMAC secrets, ready for `verify_legacy`."""
-    secrets = [(entry.value.reveal().encode(), _window(entry)) for entry in entries]
-    return tuple(WebhookKey(secret, fingerprint(secret), window) for secret, window in secrets)
+    secrets = [(entry.value.reveal().encode(), entry) for entry in entries]
+    return tuple(webhook_key(secret, secret, entry) for secret, entry in secrets)
 
 
 def verify(body: bytes, headers: Headers, keys: Sequence[WebhookKey[Ed25519PublicKey]], now: datetime) -> MatchedKey:
@@ -79,7 +79,3 @@ def _header(headers: Headers, name: str, shape: re.Pattern[str]) -> str:
     if not shape.fullmatch(text.strip(" \t")):
         raise SignatureMalformed
     return text.strip(" \t")
-
-
-def _window(entry: Windowed[bytes] | Windowed[Secret]) -> Windowed[None]:
-    return Windowed(None, entry.not_before, entry.not_after)

@@ -1,0 +1,1 @@
+"""Bridge: virtual accounts, transfers, customers."""

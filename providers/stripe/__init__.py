@@ -1,0 +1,1 @@
+"""Stripe: onramp and Checkout sessions, refunds, disputes."""
