@@ -20,13 +20,14 @@ _TRIAL_BALANCE = text("""
 """)
 
 _BALANCES = text("""
-    SELECT a.owner, a.name, a.asset, b.posted, b.pending,
+    SELECT a.owner, a.name, a.asset, coalesce(b.posted, 0) AS posted, coalesce(b.pending, 0) AS pending,
            coalesce(s.posted, 0) AS sum_posted, coalesce(s.pending, 0) AS sum_pending
-      FROM balances b JOIN ledger_accounts a ON a.id = b.account_id
+      FROM ledger_accounts a LEFT JOIN balances b ON b.account_id = a.id
       LEFT JOIN (SELECT account_id, -coalesce(sum(amount) FILTER (WHERE layer = 'posted'), 0) AS posted,
                         coalesce(sum(amount) FILTER (WHERE layer = 'pending'), 0) AS pending
-                   FROM postings GROUP BY account_id) s ON s.account_id = b.account_id
-     WHERE b.posted <> coalesce(s.posted, 0) OR b.pending <> coalesce(s.pending, 0)
+                   FROM postings GROUP BY account_id) s ON s.account_id = a.id
+     WHERE a.owner <> 'house'
+       AND (coalesce(b.posted, 0) <> coalesce(s.posted, 0) OR coalesce(b.pending, 0) <> coalesce(s.pending, 0))
      ORDER BY a.id LIMIT 100
 """)
 
@@ -71,7 +72,7 @@ def trial_balance(connection: Connection) -> Iterator[BreakFound]:
 
 
 def balances(connection: Connection) -> Iterator[BreakFound]:
-    """A customer's balance is the sum of its postings. Reads every posting; at most 100 are named."""
+    """A customer's balance is the sum of its postings; a missing one is none. Reads every posting; names at most 100."""
     for row in connection.execute(_BALANCES):
         yield BreakFound(
             provider=OURS,

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from db import break_listings, reconcile_runs, report_figures
 from db.engine import UnitOfWork
 from dispatch import jobs
-from funding.errors import ProviderError
 from ops.actions.reconcile.compare import Comparer, RunFailed, Wanted, balance_of, source_of
 from providers.registry import Providers
 from workers.polls import Chore, Keep
@@ -60,9 +59,7 @@ class Comparisons:
         try:
             run = comparer.with_provider(wanted, source, balance=balance_of(self.begin, self.providers, provider))
         except RunFailed as failed:
-            if isinstance(failed.__cause__, ProviderError):
-                raise failed.__cause__ from failed
-            raise
+            raise failed.error from failed
         with self.begin() as connection:
             counts = break_listings.show_run(connection, run)["counts"]
         return f"{counts['theirs']} of theirs with {counts['ours']} of ours: {counts['opened']} breaks opened"

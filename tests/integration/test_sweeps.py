@@ -123,6 +123,12 @@ class TestInvariants:
         sweeps.check_invariants()
         assert breaks(time) == [("balance_differs", "customer:ana deposit USD", "closed")]
 
+    def test_see_a_balance_that_is_not_there(self, time: MovedTime, sweeps: Sweeps) -> None:
+        self.posted(time)
+        run(time, "DELETE FROM balances")
+        sweeps.check_invariants()
+        assert breaks(time) == [("balance_differs", "customer:ana deposit USD", "open")]
+
     def test_see_postings_that_do_not_balance(self, time: MovedTime, sweeps: Sweeps) -> None:
         """Somebody went around the database's own guard."""
         self.posted(time)

@@ -33,11 +33,12 @@ log = structlog.get_logger(__name__)
 
 
 class RunFailed(Refused):
-    """A comparison that ended early: the run says why, and nothing was opened or closed."""
+    """A comparison that ended early, because of `error`: the run says so, and nothing was opened or closed."""
 
-    def __init__(self, run: UUID, reason: str) -> None:
+    def __init__(self, run: UUID, reason: str, error: ProviderError) -> None:
         super().__init__(f"comparison {run} failed: {reason}. No break was opened or closed.")
         self.run = run
+        self.error = error
 
 
 class GivenUp(Refused):
@@ -183,7 +184,7 @@ class Comparer:
         except ProviderError as error:
             reason = f"{book.provider} could not be read: {error}"
             self._fail(run, reason)
-            raise RunFailed(run.id, reason) from error
+            raise RunFailed(run.id, reason, error) from error
         except BaseException as error:
             self._fail(run, str(error) if isinstance(error, Refused) else f"it ended early: {type(error).__name__}")
             raise
