@@ -72,7 +72,7 @@ def trial_balance(connection: Connection) -> Iterator[BreakFound]:
 
 
 def balances(connection: Connection) -> Iterator[BreakFound]:
-    """A customer's balance is the sum of its postings; a missing one is none. Reads every posting; names at most 100."""
+    """A customer's balance is the sum of its postings; a missing one is none. Reads every posting, names up to 100."""
     for row in connection.execute(_BALANCES):
         yield BreakFound(
             provider=OURS,
