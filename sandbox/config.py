@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from sandbox.bridge.config import BRIDGE_KEYS, BridgeConfig
+from sandbox.ibex.config import IBEX_KEYS, IbexConfig
+from sandbox.stripe.config import STRIPE_KEYS, StripeConfig
+
+RENEWABLE = frozenset({"due_api_keys", "due_legacy_secret", "alpaca_keys"}) | BRIDGE_KEYS | IBEX_KEYS | STRIPE_KEYS
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BridgeConfig, IbexConfig, StripeConfig):
     """Everything that can be chosen; each has a default that works. Money is decimal text."""
 
     due_api_keys: tuple[str, ...] = ("due-sandbox-key",)  # each is accepted, as during a rotation
@@ -43,6 +49,12 @@ class Config:
         if unknown := sorted(set(chosen) - known):
             raise ValueError(f"unknown setting of the sandbox: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
         return cls(**{name: _frozen(value) for name, value in chosen.items()})
+
+    def renewed(self, keys: Mapping[str, Any]) -> Config:
+        """The same with other keys or secrets; None leaves one as it is. Raises: ValueError: what is no key."""
+        if unknown := sorted(set(keys) - RENEWABLE):
+            raise ValueError(f"not a key of the sandbox: {', '.join(unknown)}; known: {', '.join(sorted(RENEWABLE))}")
+        return replace(self, **{name: _frozen(value) for name, value in keys.items() if value is not None})
 
 
 def _frozen(value: Any) -> Any:

@@ -9,11 +9,14 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from sandbox.alpaca.errors import AlpacaError
+from sandbox.bridge.control import BridgeControl
 from sandbox.control_alpaca import AlpacaControl
 from sandbox.control_due import DueControl
 from sandbox.due.errors import DueError
 from sandbox.gate import Gate, RateLimit
 from sandbox.http import Routes, json_body, reply
+from sandbox.ibex.control import IbexControl
+from sandbox.stripe.control import StripeControl
 from sandbox.world import World
 
 _REQUESTS_SHOWN = 200
@@ -23,7 +26,7 @@ _ROWS_SHOWN = 50
 def create_control_app(world: World) -> Flask:
     """The control API under /_control, and a page for people at / and /_control."""
     app = Flask("sandbox")  # the package, for its templates
-    for routes in (WorldControl, DueControl, AlpacaControl):
+    for routes in (WorldControl, DueControl, AlpacaControl, BridgeControl, IbexControl, StripeControl):
         routes(world).register(app)
     app.register_error_handler(HTTPException, lambda error: reply({"error": error.name}, error.code or 500))
     app.register_error_handler(KeyError, lambda error: reply({"error": f"not found: {error.args[0]}"}, 404))
@@ -36,7 +39,7 @@ def create_control_app(world: World) -> Flask:
 
 
 class WorldControl(Routes):
-    """What concerns both providers."""
+    """What concerns every provider."""
 
     table: ClassVar = (
         ("GET", "/", "page"),
@@ -87,11 +90,19 @@ class WorldControl(Routes):
                 "firm": {"id": firm.id, "cash": cash.pop(firm.id), "reserved": f"{firm.reserved:.2f}"},
                 "accounts": cash,
             },
+            "bridge": self.world.bridge.balances(),
+            "ibex": self.world.ibex.balances(),
+            "stripe": self.world.stripe.balances(),
         }
 
     def effects(self) -> Response:
-        """Intended, made, doubled, missing, unexpected."""
-        return reply(self.world.effects.summary())
+        """Journals intended, made, doubled, missing, unexpected; under each other provider what was made there."""
+        others = {
+            "bridge": self.world.bridge.effects(),
+            "ibex": self.world.ibex.effects(),
+            "stripe": self.world.stripe.effects(),
+        }
+        return reply(self.world.effects.summary() | others)
 
     def counts(self) -> Response:
         """Webhooks by what became of them, requests seen, faults that struck."""
@@ -107,7 +118,7 @@ class WorldControl(Routes):
         }
 
     def requests(self) -> Response:
-        """The latest requests to both providers, newest first; `limit`, `provider`."""
+        """The latest requests to the providers, newest first; `limit`, `provider`."""
         wanted, limit = request.args.get("provider"), int(request.args.get("limit", _REQUESTS_SHOWN))
         seen = [one for one in reversed(self.world.requests) if wanted in {None, one["provider"]}]
         return reply(seen[:limit])
@@ -123,8 +134,9 @@ class WorldControl(Routes):
             {
                 "id": event.id,
                 "type": event.type,
-                "subject": event.payload.get("data", {}).get("id"),
-                "status": event.payload.get("data", {}).get("status"),
+                "provider": event.provider,
+                "subject": event.subject,
+                "status": event.status,
                 "occurred_at": event.occurred_at.isoformat(),
                 "attempts": event.attempts,
                 "answer": event.response_status,
@@ -153,7 +165,7 @@ class WorldControl(Routes):
         return self.faults()
 
     def set_keys(self) -> Response:
-        """Take exactly these keys from now on: `{due_api_keys?, alpaca_keys?}`; sign with `{due_legacy_secret?}`."""
+        """Take exactly these keys from now on, named as in the config: `{due_api_keys?, alpaca_keys?, ...}`."""
         self.world.renew_keys(**json_body())
         return reply({})
 
@@ -164,7 +176,7 @@ class WorldControl(Routes):
         return reply({"seed": self.world.seed, "firm_account_id": self.world.alpaca.firm_account_id})
 
     def add_customer(self) -> Response:
-        """A customer at both providers, ready for deposits: `{name?, currency_in?, schema_in?, reference?}`."""
+        """A customer at Due and Alpaca, ready for deposits: `{name?, currency_in?, schema_in?, reference?}`."""
         body, due = json_body(), self.world.due
         account = due.add_account(name=body.get("name", "Ana Pires"))
         recipient = due.add_recipient(account.id, firm=True)

@@ -31,7 +31,7 @@ STREAM = (
     "stream_silent",
 )
 NAMES = frozenset((*WEBHOOK, *BEFORE, *AFTER, *EITHER, *READ, *STREAM))
-PROVIDERS = frozenset({"due", "alpaca", "*"})
+PROVIDERS = frozenset({"due", "alpaca", "bridge", "ibex", "stripe", "*"})
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Faults:
         if name not in NAMES:
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(NAMES))}")
         if provider not in PROVIDERS:
-            raise ValueError(f"unknown provider {provider!r}; known: due, alpaca, *")
+            raise ValueError(f"unknown provider {provider!r}; known: {', '.join(sorted(PROVIDERS))}")
         if not 0 <= probability <= 1:
             raise ValueError("a probability lies between 0 and 1")
         key = (name, provider, only)

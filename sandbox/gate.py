@@ -63,7 +63,8 @@ class Gate:
     """WSGI middleware around one provider's app.
 
     A fault of the socket is left in `environ["sandbox.fault"]` as a `SocketFault`; whoever called acts it out.
-    `error_body(status, message)` writes an error in the provider's shape.
+    `error_body(status, message)` writes an error in the provider's shape. `keep_for_key(environ, status, body)` makes
+    an error what the request's idempotency key is answered from now on, where the provider remembers such answers.
     """
 
     def __init__(
@@ -73,12 +74,14 @@ class Gate:
         provider: str,
         rate: RateLimit,
         error_body: Callable[[int, str], dict[str, Any]],
+        keep_for_key: Callable[[WSGIEnvironment, int, dict[str, Any]], None] | None = None,
     ) -> None:
         self._app = app
         self._world = world
         self._provider = provider
         self._rate = rate
         self._error_body = error_body
+        self._keep_for_key = keep_for_key
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, under the world's lock (a stream's frames are read later, outside it)."""
@@ -178,16 +181,9 @@ class Gate:
         return Answer(f"{status} {_REASONS[status]}", list(every.items()), [body])
 
     def _poison(self, environ: WSGIEnvironment, status: int) -> None:
-        """Let the error be the answer that this idempotency key gets from now on."""
-        key = environ.get("HTTP_IDEMPOTENCY_KEY")
-        if not key or self._provider != "alpaca":
-            return
-        try:
-            request = json.loads(environ["wsgi.input"].getvalue() or b"{}")
-        except ValueError:
-            return  # no key keeps the answer to a body that cannot be read
-        body = self._error_body(status, _REASONS[status].lower())
-        self._world.alpaca.keys.remember(environ["PATH_INFO"], key, request, status, body)
+        """Let the error be the answer that this request's idempotency key gets from now on."""
+        if self._keep_for_key is not None and environ.get("HTTP_IDEMPOTENCY_KEY"):
+            self._keep_for_key(environ, status, self._error_body(status, _REASONS[status].lower()))
 
     def _seconds_left(self) -> int:
         return (self._rate.window + 1) * _MINUTE - int(self._world.clock().timestamp())

@@ -1,4 +1,4 @@
-"""What both providers' web apps are made of: routes as tables, JSON in and out, refusals as exceptions."""
+"""What every provider's web app is made of: routes as tables, JSON in and out, refusals as exceptions."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sandbox.world import World
 
-# No provider pretended here publishes its schedule of repeats; this one is ours.
+# Of providers that publish no schedule of repeats; this one is ours.
 RETRY_AFTER = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 _OK = range(200, 300)
 
@@ -28,8 +29,13 @@ class Delivery:
 
 @dataclass
 class LoggedEvent:
-    """One event for one endpoint: what was signed once and is sent unchanged each time, and how that went."""
+    """One event for one endpoint, and how each try to tell it went.
 
+    `body` is the same each time. `headers` too, and with them a signature made once; a provider that signs each try
+    anew gives `sign`: the moment of a try to the headers that it adds. `subject` and `status` are shown to people.
+    """
+
+    provider: str
     id: str
     endpoint_id: str
     url: str
@@ -38,6 +44,10 @@ class LoggedEvent:
     body: bytes
     headers: dict[str, str]
     occurred_at: datetime
+    sign: Callable[[datetime], dict[str, str]] | None = None
+    retry_after: tuple[timedelta, ...] = RETRY_AFTER
+    subject: str | None = None
+    status: str | None = None
     number: int = 0
     attempts: int = 0
     last_attempt_at: datetime | None = None
@@ -45,6 +55,7 @@ class LoggedEvent:
     response_status: int | None = None
     response_body: str | None = None
     listed: bool = True  # False: the provider's own log has lost it too
+    told: Callable[[LoggedEvent], None] | None = None  # called after each answer
 
     @property
     def delivered(self) -> bool:
@@ -80,14 +91,14 @@ class Outbox:
         self.counts["events"] += 1
         now = self._world.now()
         take = self._world.faults.take
-        if dropped := _params(take("webhook_dropped", "due", event.type)):
+        if dropped := _params(take("webhook_dropped", event.provider, event.type)):
             self._drop(event, dropped.get("logged", "failed"))
             return
-        late = _params(take("webhook_late", "due", event.type))
+        late = _params(take("webhook_late", event.provider, event.type))
         waiting = _Waiting(event, now + timedelta(seconds=float(late.get("seconds", 2.0)) if late else 0.0))
         self.counts["late"] += bool(late)
         overtaken = self._held.pop(event.endpoint_id, None)
-        if held := _params(take("webhook_reordered", "due", event.type)):
+        if held := _params(take("webhook_reordered", event.provider, event.type)):
             waiting.due_at += timedelta(seconds=float(held.get("seconds", 1.0)))
             self._held[event.endpoint_id] = waiting
             self.counts["reordered"] += 1
@@ -95,12 +106,12 @@ class Outbox:
         if overtaken is not None and not overtaken.taken:
             overtaken.due_at = waiting.due_at + timedelta(milliseconds=1)
             self._push(overtaken)
-        if doubled := _params(take("webhook_doubled", "due", event.type)):
+        if doubled := _params(take("webhook_doubled", event.provider, event.type)):
             self.counts["doubled"] += 1
             self._push(_Waiting(event, waiting.due_at + timedelta(seconds=float(doubled.get("seconds", 0.0)))))
 
     def resend(self, event: LoggedEvent) -> None:
-        """Send it once more, now: the same bytes under the same signature."""
+        """Send it once more, now."""
         self._push(_Waiting(event, self._world.now()))
 
     def take_due(self) -> list[Delivery]:
@@ -114,7 +125,8 @@ class Outbox:
             event = waiting.event
             event.attempts += 1
             event.last_attempt_at = now
-            delivery = Delivery(self._world.ids.prefixed("dlv"), event.url, dict(event.headers), event.body)
+            headers = event.headers | (event.sign(now) if event.sign else {})
+            delivery = Delivery(self._world.ids.prefixed("dlv"), event.url, headers, event.body)
             self._in_flight[delivery.id] = event
             self.counts["sent"] += 1
             taken.append(delivery)
@@ -123,6 +135,11 @@ class Outbox:
     def answered(self, delivery_id: str, status: int | None, body: str = "") -> None:
         """Record an answer; None means there was none. What is not 2xx is tried again. Raises: KeyError: unknown id."""
         event = self._in_flight.pop(delivery_id)
+        self._record(event, status, body)
+        if event.told is not None:
+            event.told(event)
+
+    def _record(self, event: LoggedEvent, status: int | None, body: str) -> None:
         if status in _OK or not event.delivered:  # a late failure of a copy does not undo a success
             event.response_status, event.response_body = status, body[:500]
         if status in _OK:
@@ -133,8 +150,8 @@ class Outbox:
         if event.delivered:
             return
         event.last_error = "no answer" if status is None else f"answered {status}"
-        if event.attempts <= len(RETRY_AFTER):
-            wait = RETRY_AFTER[event.attempts - 1] / self._time_scale
+        if event.attempts <= len(event.retry_after):
+            wait = event.retry_after[event.attempts - 1] / self._time_scale
             self._push(_Waiting(event, self._world.now() + wait))
 
     def next_at(self) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The sandbox as a running server: one port for control, one for each provider."""
+"""The sandbox as a running server: a port for control, and one for each provider."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from flask import Flask
 
 from sandbox.alpaca.app import create_alpaca_app
+from sandbox.bridge.app import create_bridge_app
 from sandbox.control import create_control_app
 from sandbox.due.app import create_due_app
 from sandbox.http_server import HttpServer
+from sandbox.ibex.app import create_ibex_app
 from sandbox.pump import Pump
+from sandbox.stripe.app import create_stripe_app
 from sandbox.world import World
+
+APPS: Final[Mapping[str, Callable[[World], Flask]]] = {
+    "due": create_due_app,
+    "alpaca": create_alpaca_app,
+    "bridge": create_bridge_app,
+    "ibex": create_ibex_app,
+    "stripe": create_stripe_app,
+}
 
 
 class SandboxServer:
-    """A world with its three servers and its pump; also a context manager.
+    """A world with its servers and its pump; also a context manager.
 
-    Ports 0 are given by the system; a port can be listened on again as soon as `stop()` is back. `config` takes the
-    names of `sandbox.config.Config`. Raises: OSError: a port is taken.
+    `ports` by name, `control` or a provider's; one that is absent or 0 is given by the system. A port can be listened
+    on again as soon as `stop()` is back. `config` takes the names of `sandbox.config.Config`. Raises: OSError: a port
+    is taken.
     """
 
     def __init__(
-        self,
-        port: int = 0,
-        due_port: int = 0,
-        alpaca_port: int = 0,
-        seed: int = 0,
-        config: Mapping[str, Any] | None = None,
+        self, ports: Mapping[str, int] | None = None, seed: int = 0, config: Mapping[str, Any] | None = None
     ) -> None:
         self.world = World(seed, config=config)
-        apps = (
-            ("control", create_control_app(self.world), port),
-            ("due", create_due_app(self.world), due_port),
-            ("alpaca", create_alpaca_app(self.world), alpaca_port),
-        )
+        apps = {"control": create_control_app(self.world), **{name: make(self.world) for name, make in APPS.items()}}
         self._servers: dict[str, HttpServer] = {}
         try:
-            for name, app, wanted in apps:
-                self._servers[name] = HttpServer(app, wanted)
+            for name, app in apps.items():
+                self._servers[name] = HttpServer(app, (ports or {}).get(name, 0))
         except OSError:
             for server in self._servers.values():
                 server.stop()
@@ -51,7 +56,7 @@ class SandboxServer:
 
     @property
     def urls(self) -> dict[str, str]:
-        """`control`, `due` and `alpaca`: scheme, host and port."""
+        """`control` and each provider: scheme, host and port."""
         return {name: server.url for name, server in self._servers.items()}
 
     def ready(self) -> dict[str, Any]:
@@ -66,6 +71,9 @@ class SandboxServer:
             "alpaca_key_id": config.alpaca_keys[0][0],
             "alpaca_secret": config.alpaca_keys[0][1],
             "alpaca_firm_account_id": self.world.alpaca.firm_account_id,
+            **self.world.bridge.ready(),
+            **self.world.ibex.ready(),
+            **self.world.stripe.ready(),
             "seed": self.world.seed,
         }
 
@@ -89,13 +97,7 @@ class SandboxServer:
         self.stop()
 
 
-def serve(
-    port: int = 0,
-    due_port: int = 0,
-    alpaca_port: int = 0,
-    seed: int = 0,
-    config: Mapping[str, Any] | None = None,
-) -> None:
+def serve(ports: Mapping[str, int] | None = None, seed: int = 0, config: Mapping[str, Any] | None = None) -> None:
     """Serve until SIGTERM or SIGINT; one line of JSON on stdout says when and where it is ready."""
     stopping = threading.Event()
 
@@ -104,7 +106,7 @@ def serve(
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    with SandboxServer(port, due_port, alpaca_port, seed, config) as server:
+    with SandboxServer(ports, seed, config) as server:
         sys.stdout.write(json.dumps(server.ready()) + "\n")
         sys.stdout.flush()
         stopping.wait()

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.alpaca.state import AlpacaState
+from sandbox.bridge.state import BridgeState
+from sandbox.chain import Chain
 from sandbox.config import Config
 from sandbox.due.state import DueState
 from sandbox.effects import Effects
 from sandbox.faults import Faults
+from sandbox.ibex.state import IbexState
 from sandbox.ids import Ids
 from sandbox.outbox import Delivery, Outbox
 from sandbox.payouts import Payouts
 from sandbox.schedule import Happening, Schedule
+from sandbox.stripe.state import StripeState
 from sandbox.times import utc_now
 
 _REQUESTS_KEPT = 2000
 
 
 class World:
-    """Due and Alpaca in memory, repeatable from a seed.
+    """Due, Alpaca, Bridge, IBEX and Stripe in memory, repeatable from a seed.
 
     It starts no thread and opens no socket: a server or a simulation calls `tick()` when `next_happening()` has come,
     sends what `due_deliveries()` gives and reports each answer. Everything is under `lock`, which is re-entrant.
@@ -55,6 +58,10 @@ class World:
         self.payouts = Payouts(self)
         self.alpaca = AlpacaState(self)
         self.due = DueState(self)
+        self.chain = Chain(self)
+        self.bridge = BridgeState(self)
+        self.ibex = IbexState(self)
+        self.stripe = StripeState(self)
 
     def reset(self, seed: int | None = None) -> None:
         """Forget everything and begin again, from the same seed unless another is given."""
@@ -104,24 +111,10 @@ class World:
         with self.lock:
             self.outbox.answered(delivery_id, status, body)
 
-    def renew_keys(
-        self,
-        *,
-        due_api_keys: Sequence[str] | None = None,
-        alpaca_keys: Sequence[Sequence[str]] | None = None,
-        due_legacy_secret: str | None = None,
-    ) -> None:
-        """Take exactly these keys from now on, and sign the first seed's events with that secret; None leaves one."""
-        now = self.config
+    def renew_keys(self, **keys: Any) -> None:
+        """Take exactly these keys from now on, and sign with those secrets; None leaves one. Raises: ValueError."""
         with self.lock:
-            self.config = replace(
-                now,
-                due_api_keys=now.due_api_keys if due_api_keys is None else tuple(due_api_keys),
-                alpaca_keys=now.alpaca_keys
-                if alpaca_keys is None
-                else tuple((key, secret) for key, secret in alpaca_keys),
-                due_legacy_secret=due_legacy_secret or now.due_legacy_secret,
-            )
+            self.config = self.config.renewed(keys)
 
     def link_firm_recipient(self, recipient_id: str) -> None:
         """Say that what is paid to this recipient of Due arrives in the firm's account at Alpaca."""

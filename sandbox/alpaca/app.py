@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -15,6 +16,9 @@ from sandbox.alpaca.sse import StreamRoutes
 from sandbox.gate import Gate, RateLimit
 from sandbox.http import reply
 from sandbox.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 def create_alpaca_app(world: World) -> Flask:
@@ -34,7 +38,16 @@ def create_alpaca_app(world: World) -> Flask:
     app.register_error_handler(AlpacaError, _answer)
     app.register_error_handler(HTTPException, _unknown)
     app.register_error_handler(ValueError, _malformed)
-    app.wsgi_app = Gate(app.wsgi_app, world, "alpaca", RateLimit(world.config.alpaca_rate_limit), _error_body)  # type: ignore[method-assign] # Flask's own way to add middleware
+
+    def keep_for_key(environ: WSGIEnvironment, status: int, body: dict[str, Any]) -> None:
+        try:
+            asked = json.loads(environ["wsgi.input"].getvalue() or b"{}")
+        except ValueError:
+            return  # no key keeps the answer to a body that cannot be read
+        world.alpaca.keys.remember(environ["PATH_INFO"], environ["HTTP_IDEMPOTENCY_KEY"], asked, status, body)
+
+    limit = RateLimit(world.config.alpaca_rate_limit)
+    app.wsgi_app = Gate(app.wsgi_app, world, "alpaca", limit, _error_body, keep_for_key)  # type: ignore[method-assign] # Flask's own way to add middleware
     return app
 
 

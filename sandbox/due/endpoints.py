@@ -124,7 +124,12 @@ class Endpoints:
         signature: dict[str, str],
     ) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "Due-Webhooks/1", **signature}
-        event = LoggedEvent(event_id, endpoint.id, endpoint.url, kind, payload, body, headers, self._world.now())
+        data = payload.get("data", {})
+        event = LoggedEvent(
+            *("due", event_id, endpoint.id, endpoint.url, kind, payload, body, headers, self._world.now()),
+            subject=data.get("id"),
+            status=data.get("status"),
+        )
         self._world.outbox.post(event)
 
 

@@ -112,12 +112,12 @@ class TestServer:
         with SandboxServer() as first:
             ports = {name: urlsplit(url).port or 0 for name, url in first.urls.items()}
             requests.get(first.urls["control"], timeout=5).close()
-        with SandboxServer(ports["control"], ports["due"], ports["alpaca"]) as second:
+        with SandboxServer(ports) as second:
             assert requests.get(second.urls["control"], timeout=5).status_code == 200
 
     def test_refuses_a_taken_port_and_frees_the_others(self) -> None:
         with SandboxServer() as first, pytest.raises(OSError, match="in use"):
-            SandboxServer(due_port=urlsplit(first.urls["due"]).port or 0)
+            SandboxServer({"due": urlsplit(first.urls["due"]).port or 0})
 
 
 class TestWithoutASocket:

@@ -1,0 +1,1 @@
+"""Bridge's API, pretended: customers, virtual accounts, transfers, drains, and webhooks signed twice digested."""

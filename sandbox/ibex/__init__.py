@@ -1,0 +1,1 @@
+"""IBEX Hub's API, pretended: accounts, stablecoin addresses, sends, transactions and webhooks."""
