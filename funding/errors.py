@@ -1,6 +1,9 @@
 """What a call to a provider can come to, named for what to do next."""
 
 from datetime import timedelta
+from typing import Final
+
+_OF_THE_KEY: Final = frozenset({400, 422})  # statuses of a refusal that leaves an earlier call's outcome open
 
 
 class RampkeeperError(Exception):
@@ -58,14 +61,14 @@ class ProviderThrottled(ProviderUnavailable):
 class OutcomeUnknown(ProviderError):
     """A call that creates got no clear answer: the effect may exist. Costs a try; the next one asks first.
 
-    Timeout after sending, connection reset, 408, 409 "in use" and every 5xx. `answered` says that the
-    provider did answer (a 5xx), so that its idempotency key may hold that very answer.
+    Timeout after sending, connection reset, 408, 409 "in use", every 5xx, and a 400 or 422 that refuses the
+    idempotency key. `answered` says that the key may hold that very answer, so that asking again gets it again.
     """
 
     @property
     def answered(self) -> bool:
-        """Whether the provider sent an answer at all."""
-        return self.status is not None and self.status >= 500  # noqa: PLR2004 -- the server-error class of HTTP
+        """Whether the provider sent an answer that its idempotency key may hold."""
+        return self.status is not None and (self.status >= 500 or self.status in _OF_THE_KEY)  # noqa: PLR2004 -- the server-error class of HTTP
 
 
 class ProviderRejected(ProviderError):

@@ -21,6 +21,7 @@ from funding.errors import (
 LONGEST_WAIT: Final = timedelta(hours=1)  # whatever a provider says, we look again within the hour
 LONGEST_MESSAGE: Final = 200
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+_SHOULD_RETRY: Final = "stripe-should-retry"  # no other provider of ours says so
 _UNIX_SECONDS: Final = 1_000_000_000  # smaller numbers in X-RateLimit-Reset are seconds from now, not a date
 _EMAIL: Final = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 # Account, card and phone numbers, also when written in groups; a UUID tells nothing of a person, whatever its digits.
@@ -60,17 +61,23 @@ def error_for(
     now: datetime,
     classify: Classify | None = None,
     secrets: Iterable[str] = (),
+    read_problem: Callable[[bytes], tuple[str | None, str | None]] | None = None,
 ) -> ProviderError:
     """The error that an answer other than 2xx stands for.
 
     On a call that creates, whatever leaves room for an effect is OutcomeUnknown: 3xx, 408, 409 (a key in use, unless
-    `classify` knows the code for a refusal) and 5xx.
+    `classify` knows the code for a refusal), 5xx, and a refusal whose headers ask for the same again. A read has no
+    effect to doubt: there it is ProviderUnavailable, also when `classify` says OutcomeUnknown.
     """
-    code, said = problem(answer.body)
+    code, said = (read_problem or problem)(answer.body)
     message = f"{provider} answered {answer.status}" + (f" {code}" if code else "")
     if said:
         message += f": {safe(said, secrets)}"
     kind = (classify(answer.status, code) if classify else None) or _kind(answer.status, creates=creates)
+    if issubclass(kind, ProviderRejected) and answer.headers.get(_SHOULD_RETRY) == "true":
+        kind = OutcomeUnknown
+    if kind is OutcomeUnknown and not creates:
+        kind = ProviderUnavailable
     common: dict[str, Any] = {
         "provider": provider,
         "request_id": answer.request_id,
@@ -112,6 +119,9 @@ def problem(body: bytes) -> tuple[str | None, str | None]:
         return None, None
     if not isinstance(found, dict):
         return None, None
+    inner = found.get("error")
+    if isinstance(inner, dict):  # Stripe: all of it one level down, and often no code, only a type
+        found = {**inner, "code": inner.get("code") or inner.get("type")}
     codes = (found.get("error_code"), found.get("code"))
     code = next((str(value) for value in codes if isinstance(value, (str, int)) and _CODE.fullmatch(str(value))), None)
     texts = (found.get("message"), found.get("error"))

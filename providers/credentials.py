@@ -4,20 +4,48 @@ import base64
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 TELL_EVERY_S: Final = 60.0  # of a key's use, at most
 
 
+class Tokens(Protocol):
+    """What gets tokens for a credential whose headers change."""
+
+    def attempts(self) -> Iterator[Mapping[str, str]]:
+        """The headers to send; each further ones are asked for only when those before got a 401.
+
+        Raises: ProviderUnavailable, ProviderThrottled, Misconfigured: there is no token, so nothing was sent.
+        """
+        ...
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every text of it that must not be shown, the tokens of the moment among them."""
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One way to sign in: the headers it sends. Only its `fingerprint` is ever shown."""
+    """One way to sign in: the headers it sends, or `tokens` that give them. Only its `fingerprint` is ever shown."""
 
     fingerprint: str
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    tokens: Tokens | None = field(default=None, repr=False)
+
+    def attempts(self) -> Iterator[Mapping[str, str]]:
+        """The headers to send; each further ones are asked for only when those before got a 401."""
+        if self.tokens is None:
+            yield self.headers
+        else:
+            yield from self.tokens.attempts()
 
 
 def bearer(key: str) -> Credential:
@@ -29,6 +57,16 @@ def basic(user: str, password: str) -> Credential:
     """HTTP Basic."""
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
     return Credential(_fingerprint(f"{user}:{password}"), {"Authorization": f"Basic {token}"}, (password, token, user))
+
+
+def header(name: str, key: str) -> Credential:
+    """The key by itself, in a header of that name."""
+    return Credential(_fingerprint(key), {name: key}, (key,))
+
+
+def signed_in(secret: str, tokens: Tokens) -> Credential:
+    """Tokens that are got with `secret`, by which the credential is told apart."""
+    return Credential(_fingerprint(secret), {}, (secret,), tokens)
 
 
 def _fingerprint(secret: str) -> str:
@@ -57,7 +95,13 @@ class Keyring:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not be shown to anyone."""
-        return tuple(secret for credential in self._all for secret in credential.secrets)
+        fixed = tuple(secret for credential in self._all for secret in credential.secrets)
+        return fixed + tuple(secret for tokens in self._tokens() for secret in tokens.secrets)
+
+    def close(self) -> None:
+        """Close what gets tokens."""
+        for tokens in self._tokens():
+            tokens.close()
 
     def in_order(self) -> list[Credential]:
         """All of them, the one that worked last before the others."""
@@ -83,3 +127,6 @@ class Keyring:
                 with self._lock:
                     self._told_at.pop(name, None)  # what could not be told is told at the next use
                 raise
+
+    def _tokens(self) -> list[Tokens]:
+        return [one.tokens for one in self._all if one.tokens is not None]

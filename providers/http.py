@@ -19,13 +19,14 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
 from funding.errors import (
+    Misconfigured,
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
     UnexpectedAnswer,
 )
 from providers import guards
-from providers.answers import Answer, Classify, error_for
+from providers.answers import Answer, Classify, error_for, problem
 from providers.credentials import Credential, Keyring
 from providers.fields import WrongShape, parse_json
 from providers.transport import TrackedAdapter, Wire, carrying
@@ -65,7 +66,10 @@ class CallReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call. `operation` names it in counters; `creates` says that a lost answer may hide an effect."""
+    """One call. `operation` names it in counters; `creates` says that a lost answer may hide an effect.
+
+    `parse` makes a value of its answer's body (raising WrongShape), `problem` a code and a text of an error's.
+    """
 
     operation: str
     method: str
@@ -74,6 +78,8 @@ class Request:
     body: str | None = None
     headers: Mapping[str, str] | None = None
     creates: bool = False
+    parse: Callable[[bytes], Any] = parse_json
+    problem: Callable[[bytes], tuple[str | None, str | None]] = problem
 
 
 class ProviderClient:
@@ -145,7 +151,8 @@ class ProviderClient:
             wire.finish()
 
     def close(self) -> None:
-        """Close idle connections and end the deadlines' thread."""
+        """Close idle connections, those of what gets tokens too, and end the deadlines' thread."""
+        self._keys.close()
         self._transport.close()
         self._watchdog.close()
 
@@ -178,8 +185,8 @@ class ProviderClient:
 
     def _exchange(self, request: Request, wire: Wire) -> Answer:
         """Send with one credential after the other until one is taken. A 401 had no effect, whatever was asked."""
-        for credential in self._keys.in_order():
-            response = self._send(request, wire, credential, wire.left())
+        for credential, headers in self._attempts():
+            response = self._send(request, wire, headers, wire.left())
             with closing(response):
                 answer = self._read(request, response, wire)
             if answer.status != requests.codes.unauthorized:
@@ -190,8 +197,8 @@ class ProviderClient:
 
     def _accepted(self, request: Request, wire: Wire, silence: timedelta) -> requests.Response:
         """The open answer to the first credential that is taken. Raises: the error of any answer but 200."""
-        for credential in self._keys.in_order():
-            response = self._send(request, wire, credential, silence.total_seconds())
+        for credential, headers in self._attempts():
+            response = self._send(request, wire, headers, silence.total_seconds())
             if response.status_code == requests.codes.ok:
                 with _told("key_used"):
                     self._keys.worked(credential)
@@ -202,10 +209,22 @@ class ProviderClient:
                 break
         raise self._error(request, answer)
 
-    def _send(self, request: Request, wire: Wire, credential: Credential, read_timeout: float) -> requests.Response:
+    def _attempts(self) -> Iterator[tuple[Credential, Mapping[str, str]]]:
+        """Every way to sign in, one after the other; some find other headers after a 401."""
+        refused: Misconfigured | None = None
+        for credential in self._keys.in_order():
+            try:
+                for headers in credential.attempts():
+                    yield credential, headers
+            except Misconfigured as error:  # no token is given for this one: an older one may still be good
+                refused = error
+        if refused is not None:
+            raise refused
+
+    def _send(self, request: Request, wire: Wire, signed: Mapping[str, str], read_timeout: float) -> requests.Response:
         """Headers of the answer, the body still to be read."""
         wire.sent = False
-        prepared = self._prepared(request, credential)
+        prepared = self._prepared(request, signed)
         try:
             if self._asks_itself:
                 wire.leaving()
@@ -217,10 +236,10 @@ class ProviderClient:
         except _BROKEN as error:
             raise self._broken(request, wire, error) from error
 
-    def _prepared(self, request: Request, credential: Credential) -> requests.PreparedRequest:
+    def _prepared(self, request: Request, signed: Mapping[str, str]) -> requests.PreparedRequest:
         """The request as the transport takes it."""
         body = None if request.body is None else request.body.encode()
-        url, headers = self._base_url + request.path, self._headers(request, credential)
+        url, headers = self._base_url + request.path, self._headers(request, signed)
         if request.params or not _PLAIN_PATH.fullmatch(request.path):
             return requests.Request(request.method, url, params=request.params, data=body, headers=headers).prepare()
         # Its own preparing reads such a URL to write the same again, and looks for cookies and ways to sign in.
@@ -233,7 +252,7 @@ class ProviderClient:
         prepared.headers = CaseInsensitiveDict(headers)
         return prepared
 
-    def _headers(self, request: Request, credential: Credential) -> dict[str, str]:
+    def _headers(self, request: Request, signed: Mapping[str, str]) -> dict[str, str]:
         body = {} if request.body is None else {"Content-Type": "application/json"}
         return {
             "Accept": "application/json",
@@ -241,7 +260,7 @@ class ProviderClient:
             "User-Agent": "rampkeeper",
             **body,
             **(request.headers or {}),
-            **credential.headers,
+            **signed,
         }
 
     def _read(self, request: Request, response: requests.Response, wire: Wire) -> Answer:
@@ -259,7 +278,7 @@ class ProviderClient:
         if not answer.ok:
             raise self._error(request, answer)
         try:
-            return load(parse_json(answer.body))
+            return load(request.parse(answer.body))
         except WrongShape as error:
             raise self._unreadable(request, str(error), answer.status, answer.request_id) from error
 
@@ -271,6 +290,7 @@ class ProviderClient:
             now=self._clock(),
             classify=self._classify,
             secrets=self._keys.secrets,
+            read_problem=request.problem,
         )
 
     def _unreadable(self, request: Request, why: str, status: int, request_id: str | None = None) -> ProviderError:

@@ -1,0 +1,124 @@
+"""IBEX, as flows and polls ask for it. One call moves money: the last of a send."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from funding.errors import NotFound, ProviderError, ProviderRejected, ProviderUnavailable, UnexpectedAnswer
+from funding.ports.ibex import IbexTokens, SendOrder, SentTokens, TokenTransaction
+from providers.fields import is_id
+from providers.http import ProviderClient, Request
+from providers.ibex import exact, wire
+from providers.ibex.walk import Walk
+
+Loaded = TypeVar("Loaded")
+PAGE: Final = 50  # rows a page is asked for; how many it may be is not documented
+
+
+def classify(_status: int, _code: str | None) -> type[ProviderError] | None:
+    """IBEX's statuses mean what they say; what a 400 refuses is told by its text (`wire.problem`)."""
+    return None
+
+
+class IbexAdapter(IbexTokens):
+    """IBEX's token transactions and sends in our words.
+
+    Amounts travel as JSON numbers in whole tokens, with up to eleven places; here they are `Money`, rounded down.
+    Sources: the API description in ibex-client 2.2.0; lnflash/flash, its crypto calls; both read 2026-11.
+    """
+
+    def __init__(self, client: ProviderClient) -> None:
+        self._client = client
+
+    def get_transaction(self, transaction_id: str) -> TokenTransaction:
+        """One transaction, with its chain hash where IBEX knows it. Raises: as any read."""
+        self._check(transaction_id)
+        path = f"/v2/transaction/{transaction_id}"
+        shown = self._get("ibex.get_transaction", path, wire.load_transaction)
+        if shown.id != transaction_id:
+            raise UnexpectedAnswer("ibex shows another transaction than was asked for", provider="ibex")
+        try:
+            chain_hash = self._get("ibex.get_details", f"{path}/details", wire.load_chain_hash)
+        except ProviderRejected:  # no details: it has not come to a chain, or never will
+            chain_hash = None
+        return replace(shown, chain_hash=chain_hash)
+
+    def list_transactions(self, account: str, *, since: datetime) -> Sequence[TokenTransaction]:
+        """An account's transactions made or settled since then, and all that still wait; the oldest made first.
+
+        Raises: UnexpectedAnswer: one of them cannot be read, is another account's, or the listing never ends; and as
+        any read.
+        """
+        self._check(account)
+
+        def read(number: int) -> list[TokenTransaction]:
+            params = {"limit": str(PAGE), "page": str(number), "sort": "-settledAt"}
+            path = f"/v2/transaction/account/{account}/all"
+            page = self._get("ibex.list_transactions", path, wire.load_list, params)
+            if any(one.account != account for one in page):
+                raise UnexpectedAnswer("ibex lists another account's transaction", provider="ibex")
+            return page
+
+        return Walk(read, since=since).transactions()
+
+    def send_request(self, order: SendOrder) -> str:
+        """The order as JSON, always the same for the same order. Raises: ValueError: IBEX cannot send it."""
+        return wire.dump_send(order)
+
+    def send(self, request: str) -> SentTokens:
+        """Send tokens, in three calls of which only the last moves money. Asked twice it sends twice.
+
+        Raises: OutcomeUnknown (may have left), ProviderRejected (did not happen), ProviderUnavailable (not sent, or
+        the calls before the last have failed), ProviderThrottled (not done), Misconfigured. `code ==
+        "insufficient_balance"` is money not there.
+        """
+        order = wire.load_send(request)
+        try:
+            info = self._info(order)
+        except UnexpectedAnswer as error:
+            raise ProviderUnavailable(
+                f"not sent: {error}", provider="ibex", request_id=error.request_id, status=error.status
+            ) from error
+        call = Request(
+            operation="ibex.send",
+            method="POST",
+            path=f"/accounts/{order.account}/crypto/send",
+            body=wire.dump_money_out(order, info),
+            creates=True,
+            parse=exact.parse,
+            problem=wire.problem,
+        )
+        return self._client.call(call, wire.load_sent)
+
+    def _info(self, order: SendOrder) -> str:
+        """Have IBEX note where to send. Made again it is another note: nothing has moved, so nothing is unknown."""
+        params = {"network": order.network, "currency-id": str(wire.CURRENCIES[order.amount.asset])}
+        requirements = self._get(
+            "ibex.send_requirements",
+            "/crypto/send/requirements",
+            lambda value: wire.load_requirements(value, order),
+            params,
+        )
+        call = Request(
+            operation="ibex.create_send_info",
+            method="POST",
+            path="/crypto/send/infos",
+            body=wire.dump_info(order, requirements),
+            parse=exact.parse,
+            problem=wire.problem,
+        )
+        return self._client.call(call, lambda value: wire.load_info(value, order))
+
+    def _get(
+        self, operation: str, path: str, load: Callable[[Any], Loaded], params: dict[str, str] | None = None
+    ) -> Loaded:
+        call = Request(
+            operation=operation, method="GET", path=path, params=params, parse=exact.parse, problem=wire.problem
+        )
+        return self._client.call(call, load)
+
+    def _check(self, text: str) -> None:
+        """An id comes from an event's body: it must not lead to another path."""
+        if not is_id(text):
+            raise NotFound("no object can have such an id", provider="ibex")
