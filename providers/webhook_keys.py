@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from providers.rotation import Windowed
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from providers.rotation import Secret, Windowed
 
 K = TypeVar("K")
 
@@ -82,6 +84,23 @@ def fingerprint(material: bytes) -> str:
 def webhook_key(key: K, material: bytes, entry: Windowed[Any]) -> WebhookKey[K]:
     """A key ready for checking, in the window of its entry; `material` is what its fingerprint is made of."""
     return WebhookKey(key, fingerprint(material), Windowed(None, entry.not_before, entry.not_after))
+
+
+def load_public_keys(entries: Sequence[Windowed[bytes]], kind: type[K]) -> tuple[WebhookKey[K], ...]:
+    """Public keys, as DER (SPKI), ready for a check. Raises: ValueError: one is of another kind."""
+    keys = []
+    for entry in entries:
+        key: Any = load_der_public_key(entry.value)
+        if not isinstance(key, kind):
+            raise ValueError(f"a key must be an {kind.__name__}")  # noqa: TRY004 (the bytes name another kind of key)
+        keys.append(webhook_key(key, entry.value, entry))
+    return tuple(keys)
+
+
+def load_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
+    """Shared secrets, whole and as text, ready for a check."""
+    secrets = [(entry.value.reveal().encode(), entry) for entry in entries]
+    return tuple(webhook_key(secret, secret, entry) for secret, entry in secrets)
 
 
 def refuse_stale(signed_at: datetime, now: datetime, tolerance: timedelta) -> None:

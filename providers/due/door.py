@@ -11,13 +11,13 @@ from providers.due import signature
 from providers.event_names import EventName, clean_type, digest_of, storable_id
 from providers.receiving import Body, Receiving
 from providers.rotation import Secret, Windowed
-from providers.webhook_keys import Headers, MatchedKey, WebhookKey
+from providers.webhook_keys import Headers, MatchedKey, WebhookKey, load_secrets
 
 
 def routes(keys: Sequence[Windowed[bytes]], legacy_secrets: Sequence[Windowed[Secret]]) -> Mapping[str, Receiving]:
     """Due's own route where it has a key; the seed's where either kind of key is there."""
     found: dict[str, Receiving] = {}
-    public, secrets = signature.load_keys(keys), signature.load_legacy_secrets(legacy_secrets)
+    public, secrets = signature.load_keys(keys), load_secrets(legacy_secrets)
     if public:
         found["/webhooks/due"] = Receiving("due", partial(_verify, public), name)
     if public or secrets:

@@ -11,9 +11,8 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from providers.rotation import Secret, Windowed
+from providers.rotation import Windowed
 from providers.webhook_keys import (
     Headers,
     MatchedKey,
@@ -21,7 +20,7 @@ from providers.webhook_keys import (
     SignatureMissing,
     WebhookKey,
     first_match,
-    webhook_key,
+    load_public_keys,
 )
 
 HEADER: Final = "X-Webhook-Signature"
@@ -32,19 +31,7 @@ _LEGACY_SIGNATURE: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 def load_keys(entries: Sequence[Windowed[bytes]]) -> tuple[WebhookKey[Ed25519PublicKey], ...]:
     """Public keys, as DER (SPKI), ready for `verify`. Raises: ValueError: one is not Ed25519."""
-    keys = []
-    for entry in entries:
-        key = load_der_public_key(entry.value)
-        if not isinstance(key, Ed25519PublicKey):
-            raise ValueError("a Due webhook key must be Ed25519")  # noqa: TRY004 (the bytes name another kind of key)
-        keys.append(webhook_key(key, entry.value, entry))
-    return tuple(keys)
-
-
-def load_legacy_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
-    """HMAC secrets, ready for `verify_legacy`."""
-    secrets = [(entry.value.reveal().encode(), entry) for entry in entries]
-    return tuple(webhook_key(secret, secret, entry) for secret, entry in secrets)
+    return load_public_keys(entries, Ed25519PublicKey)  # type: ignore[type-abstract]  # asked of an instance only
 
 
 def verify(body: bytes, headers: Headers, keys: Sequence[WebhookKey[Ed25519PublicKey]], now: datetime) -> MatchedKey:

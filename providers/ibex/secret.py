@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from providers import webhook_keys
 from providers.fields import WrongShape
 from providers.ibex import exact
 from providers.ibex.exact import Members
@@ -22,7 +23,6 @@ from providers.webhook_keys import (
     SignatureMissing,
     WebhookKey,
     first_match,
-    webhook_key,
 )
 
 HEADER: Final = "X-Webhook-Secret"
@@ -40,8 +40,7 @@ class Proved:
 
 def load_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
     """Secrets ready for `prove`. An empty one is left out: it would prove everybody."""
-    secrets = [(entry.value.reveal().encode(), entry) for entry in entries]
-    return tuple(webhook_key(secret, secret, entry) for secret, entry in secrets if secret.strip())
+    return tuple(secret for secret in webhook_keys.load_secrets(entries) if secret.key.strip())
 
 
 def prove(body: bytes, headers: Headers, secrets: Sequence[WebhookKey[bytes]], now: datetime) -> Proved:

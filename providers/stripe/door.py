@@ -9,14 +9,14 @@ from providers.event_names import EventName, clean_type, storable_id
 from providers.receiving import Body, Receiving
 from providers.rotation import Secret, Windowed
 from providers.stripe import signature
-from providers.webhook_keys import Headers, MatchedKey, WebhookKey
+from providers.webhook_keys import Headers, MatchedKey, WebhookKey, load_secrets
 
 
 def routes(
     secrets: Sequence[Windowed[Secret]], *, tolerance: timedelta = signature.TOLERANCE
 ) -> Mapping[str, Receiving]:
     """Stripe's own route and the seed's alias, both with the one check; none without a signing secret."""
-    loaded = signature.load_secrets(secrets)
+    loaded = load_secrets(secrets)
     if not loaded:
         return {}
     one = Receiving("stripe", partial(_verify, loaded, tolerance), name)

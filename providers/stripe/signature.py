@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from providers.rotation import Secret, Windowed
 from providers.webhook_keys import (
     Headers,
     MatchedKey,
@@ -19,7 +18,6 @@ from providers.webhook_keys import (
     WebhookKey,
     first_match,
     refuse_stale,
-    webhook_key,
 )
 
 HEADER: Final = "Stripe-Signature"
@@ -27,12 +25,6 @@ TOLERANCE: Final = timedelta(minutes=5)
 MOST_SIGNATURES: Final = 16  # far more than secrets are ever active at once: no reason to check a header for seconds
 _TIME: Final = re.compile(r"[0-9]{1,11}")
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
-
-
-def load_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
-    """Signing secrets ready for `verify`: used whole, as text, `whsec_` included."""
-    secrets = [(entry.value.reveal().encode(), entry) for entry in entries]
-    return tuple(webhook_key(secret, secret, entry) for secret, entry in secrets)
 
 
 def verify(

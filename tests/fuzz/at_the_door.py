@@ -19,7 +19,7 @@ from db.inbox import Arrival, Stored
 from providers.due import signature
 from providers.rotation import Secret, Windowed
 from providers.routes import ReceivingKeys, routes
-from providers.webhook_keys import SignatureRefused
+from providers.webhook_keys import SignatureRefused, load_secrets
 from tests.support.door import NOW, Signer
 from web.app import _http_problem
 from web.inbox_writer import InboxWriter
@@ -156,7 +156,7 @@ def answer_to(request: bytes) -> int:
 
 
 ED25519_KEYS: Final = signature.load_keys([Windowed(Signer(7).der), Windowed(SIGNER.der)])
-HMAC_SECRETS: Final = signature.load_legacy_secrets([Windowed(Secret("another")), Windowed(Secret(LEGACY))])
+HMAC_SECRETS: Final = load_secrets([Windowed(Secret("another")), Windowed(Secret(LEGACY))])
 
 
 def due_signature(data: bytes) -> None:

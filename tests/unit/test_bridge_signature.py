@@ -150,5 +150,5 @@ class TestKeys:
 
     def test_another_kind_of_key_is_refused(self) -> None:
         public = Ed25519PrivateKey.generate().public_key()
-        with pytest.raises(ValueError, match="must be RSA"):
+        with pytest.raises(ValueError, match="must be an RSAPublicKey"):
             signature.load_keys([Windowed(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))])

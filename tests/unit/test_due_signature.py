@@ -14,6 +14,7 @@ from providers.webhook_keys import (
     SignatureMissing,
     SignatureRefused,
     SignatureWrong,
+    load_secrets,
 )
 from tests.support.door import NOW, Signer
 
@@ -51,7 +52,7 @@ class TestVector:
     def test_the_legacy_vector_passes_and_fails_for_another_body(self) -> None:
         body = b'{"event":"deposit","virtualAccountId":"va_Test0001","amount":"250.00"}'
         headers = {"X-Due-Signature": "07b9446b5ec301b873d4db9e3c597cbd0872b840435a483e3cfbc8afbe94724b"}
-        secrets = signature.load_legacy_secrets(
+        secrets = load_secrets(
             [
                 Windowed(Secret("another")),
                 Windowed(Secret("due-legacy-test-secret")),

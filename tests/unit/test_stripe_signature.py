@@ -6,7 +6,14 @@ import pytest
 
 from providers.rotation import Secret, Windowed
 from providers.stripe import signature
-from providers.webhook_keys import KeyNotYetValid, SignatureMalformed, SignatureMissing, SignatureWrong, StaleTimestamp
+from providers.webhook_keys import (
+    KeyNotYetValid,
+    SignatureMalformed,
+    SignatureMissing,
+    SignatureWrong,
+    StaleTimestamp,
+    load_secrets,
+)
 
 BODY = (
     b'{"id":"evt_1QfTestDeposit0001","object":"event","type":"crypto.onramp_session.updated","created":1767225599,'
@@ -18,8 +25,8 @@ OLD_SIGNATURE = "671f536c4b4de06bd6552b309e3ce01d4c27d2e8f0413ddcbb9c621a8b665cc
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 PLAIN = f"t=1767225600,v1={SIGNATURE}"
 ROTATION = f"t=1767225600,v1={OLD_SIGNATURE},v1={SIGNATURE},v0={'0' * 64}"
-SECRETS = signature.load_secrets([Windowed(Secret("whsec_test_4b1d8f0c2e7a"))])
-OLD_SECRETS = signature.load_secrets([Windowed(Secret("whsec_test_old_91aa"))])
+SECRETS = load_secrets([Windowed(Secret("whsec_test_4b1d8f0c2e7a"))])
+OLD_SECRETS = load_secrets([Windowed(Secret("whsec_test_old_91aa"))])
 
 
 def signed(text: str = PLAIN) -> dict[str, str]:
@@ -40,7 +47,7 @@ class TestVector:
             signature.verify(BODY[:place] + b" " + BODY[place:], signed(), SECRETS, AT)
 
     def test_fails_by_another_providers_secret(self) -> None:
-        other = signature.load_secrets([Windowed(Secret("whsec_another"))])
+        other = load_secrets([Windowed(Secret("whsec_another"))])
         with pytest.raises(SignatureWrong):
             signature.verify(BODY, signed(), other, AT)
 
@@ -79,7 +86,7 @@ class TestHeader:
 
 def test_a_secret_whose_window_has_not_begun_is_said_to_be_so() -> None:
     begins = AT + timedelta(minutes=1)
-    early = signature.load_secrets([Windowed(Secret("whsec_test_4b1d8f0c2e7a"), not_before=begins)])
+    early = load_secrets([Windowed(Secret("whsec_test_4b1d8f0c2e7a"), not_before=begins)])
     with pytest.raises(KeyNotYetValid):
         signature.verify(BODY, signed(), early, AT)
     signature.verify(BODY, signed(), early, begins)
