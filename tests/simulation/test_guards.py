@@ -13,6 +13,7 @@ from db import clock, findings, flows, intentions, ledger, lost_claims, recordin
 from db.inbox import Stored
 from funding import calls
 from funding import intentions as rules
+from funding.flows import due_checks
 from tests.simulation.play import play
 from tests.simulation.stage import Stage
 from web.inbox_writer import InboxWriter
@@ -116,8 +117,9 @@ def deferred_release(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def clue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A journal that was heard of and names a flow is not told to it: only the listing says whether one was made."""
+    """Nothing that was heard of a journal counts: only the listing says whether one was made, or replaced another."""
     monkeypatch.setattr(flows, "tell", lambda _connection, _hints: None)
+    monkeypatch.setattr(due_checks, "journal_may_have_changed", lambda _flow: False)
 
 
 def crash(monkeypatch: pytest.MonkeyPatch) -> None:
