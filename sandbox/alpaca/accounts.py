@@ -11,8 +11,9 @@ from flask import Response, request
 from sandbox import amounts
 from sandbox.alpaca.errors import AlpacaError, invalid, not_found
 from sandbox.alpaca.ledger import Activity, BrokerageAccount
-from sandbox.alpaca.reads import cut_short, shown_account
+from sandbox.alpaca.reads import shown_account
 from sandbox.http import Routes, json_body, reply, whole_number
+from sandbox.reads import cut_short
 from sandbox.times import milliseconds, parse
 
 _SATURDAY = 5
@@ -74,7 +75,7 @@ class AccountRoutes(Routes):
         if query.get("direction", "desc") == "desc":
             found.reverse()
         page = _page_after(found, query.get("page_token"))[: whole_number("page_size", _PAGE, _PAGE)]
-        return reply([activity.as_json() for activity in cut_short(self.world, page)])
+        return reply([activity.as_json() for activity in cut_short(self.world, "alpaca", page)])
 
     def create_transfer(self, account_id: str) -> Response:
         """A bank transfer by ACH; it settles at once, as in Alpaca's sandbox."""

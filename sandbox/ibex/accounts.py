@@ -14,6 +14,7 @@ from sandbox.ibex.answers import answer
 from sandbox.ibex.bodies import text
 from sandbox.ibex.errors import bad, not_found
 from sandbox.ibex.model import CURRENCIES, Account
+from sandbox.reads import cut_short
 
 _MSAT_IN_BITCOIN: Final = Decimal(10) ** 11
 _FEWEST, _MOST = 10, 100  # accounts a page
@@ -46,7 +47,7 @@ class AccountRoutes(Routes):
         if not _FEWEST <= limit <= _MOST:
             raise bad("limit must be between 10 and 100")
         found = [one for one in self.world.ibex.accounts.values() if request.args.get("filter", "") in one.name]
-        shown = reads.cut_short(self.world, found[(page - 1) * limit : page * limit])
+        shown = cut_short(self.world, "ibex", found[(page - 1) * limit : page * limit])
         return answer([self._row(one) for one in shown])
 
     def _row(self, one: Account) -> dict[str, Any]:

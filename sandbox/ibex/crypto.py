@@ -9,11 +9,12 @@ from flask import Response, request
 
 from sandbox import amounts
 from sandbox.http import Routes, json_body, reply
-from sandbox.ibex import addresses, reads, views
+from sandbox.ibex import addresses, views
 from sandbox.ibex.answers import answer
 from sandbox.ibex.bodies import text
 from sandbox.ibex.errors import IbexError, bad, not_found
 from sandbox.ibex.model import RECEIVED, Account, Option, ReceiveInfo, SendInfo
+from sandbox.reads import cut_short
 
 _ACCOUNT: Final = ("account_id", "wallet_id", "accountId")
 _OPTION: Final = ("crypto_option_id", "option_id")
@@ -71,7 +72,7 @@ class CryptoRoutes(Routes):
         self._must_be_on()
         self.world.ibex.account(account_id)
         mine = [one for one in self.world.ibex.receive_infos.values() if one.account_id == account_id]
-        return reply([views.receive_info(one, self.world.config) for one in reads.cut_short(self.world, mine)])
+        return reply([views.receive_info(one, self.world.config) for one in cut_short(self.world, "ibex", mine)])
 
     def receive_balance(self, info_id: str) -> Response:
         """What has arrived at an address, in the unit that was chosen; sends take nothing from it."""

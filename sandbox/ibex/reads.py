@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from sandbox import amounts
 from sandbox.http import route
 from sandbox.ibex import views
 from sandbox.ibex.model import Account, Transaction
+from sandbox.reads import cut_short, is_recent
 from sandbox.world import World
 
 
@@ -21,7 +21,7 @@ def shown(world: World, one: Transaction) -> dict[str, Any]:
     if drift is not None:
         _drift(world, one, drift)
     one.reads += 1
-    stale = world.faults.take("stale_read", *where, when=lambda params: _recent(world, one.changed_at, params))
+    stale = world.faults.take("stale_read", *where, when=lambda params: is_recent(world, one.changed_at, params))
     if stale is not None and one.before is not None:
         return dict(one.before)
     view = views.transaction(one, world.config)
@@ -34,26 +34,22 @@ def shown_balance(world: World, account: Account) -> Decimal:
     if account.before is not None:
         balance, changed_at = account.before
         where = ("ibex", route())
-        if world.faults.take("stale_read", *where, when=lambda params: _recent(world, changed_at, params)) is not None:
+        if (
+            world.faults.take("stale_read", *where, when=lambda params: is_recent(world, changed_at, params))
+            is not None
+        ):
             return balance
     return account.balance
 
 
 def listed(world: World, page: list[Transaction]) -> list[dict[str, Any]]:
     """A page of transactions; it may end early, and records may change right after it is made."""
-    page = cut_short(world, page)
+    page = cut_short(world, "ibex", page)
     view = [shown(world, one) for one in page]
     for one in page:
         if one.coming_status and world.faults.take("changed_after_listed", "ibex", route()) is not None:
             world.ibex.life.advance(one)
     return view
-
-
-def cut_short(world: World, items: list[Any]) -> list[Any]:
-    """The listing, or as much of it as a fault leaves."""
-    if len(items) > 1 and (params := world.faults.take("truncated_listing", "ibex", route())) is not None:
-        return items[: max(1, int(len(items) * float(params.get("keep", 0.5))))]
-    return items
 
 
 def _may_drift(one: Transaction, params: Mapping[str, Any]) -> bool:
@@ -68,8 +64,3 @@ def _drift(world: World, one: Transaction, params: Mapping[str, Any]) -> None:
     change = amounts.parse(delta.lstrip("-"))
     one.amount = max(one.amount - change, Decimal(0)) if delta.startswith("-") else one.amount + change
     one.amount_drifted = True
-
-
-def _recent(world: World, changed_at: datetime | None, params: Mapping[str, Any]) -> bool:
-    age = params.get("age_seconds")
-    return changed_at is not None and (age is None or world.now() - changed_at <= timedelta(seconds=float(age)))
