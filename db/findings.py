@@ -11,18 +11,22 @@ from sqlalchemy import Connection, text
 from db import notifications
 from db.direct import run
 from db.notifications import NewNotification
-from funding.outcomes import BalanceReading
+from funding.outcomes import BalanceReading, LinkMade
 from funding.snapshot import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """`references` are the flow's, unless another's already; `results` are (key of an intention, what became of it)."""
+    """`references` are the flow's, unless another's already; `results` are (key of an intention, what became of it).
+
+    `links` are of the flow's customer, who must be known.
+    """
 
     references: Sequence[Reference] = ()
     results: Sequence[tuple[UUID, str]] = ()
     readings: Sequence[BalanceReading] = ()
     notifications: Sequence[NewNotification] = ()
+    links: Sequence[LinkMade] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -67,6 +71,17 @@ PARTS: Final = {
     )""",
     "readings": f"""
     read AS ({_READ})""",
+    # A link that is somebody's already stays theirs.
+    "links": """
+    linked AS (
+      INSERT INTO customer_links (provider, kind, external_id, customer_id, attributes)
+      SELECT l.provider, l.kind, l.id, :customer, l.attributes
+        FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS l(provider text, kind text, id text, attributes jsonb)
+       ORDER BY l.provider, l.kind, l.id
+      ON CONFLICT (provider, kind, external_id) DO UPDATE SET attributes = excluded.attributes
+       WHERE customer_links.customer_id = excluded.customer_id
+         AND customer_links.attributes <> excluded.attributes
+    )""",
     "notifications": f"""
     told AS ({notifications.INSERT})""",
 }
@@ -94,6 +109,16 @@ def values(findings: Findings, *, customer: str | None) -> dict[str, Any]:
         )
     if findings.readings:
         told |= {"readings": _shown(findings.readings), "customer": customer}
+    if findings.links:
+        told |= {
+            "links": json.dumps(
+                [
+                    {"provider": one.provider, "kind": one.kind, "id": one.id, "attributes": dict(one.attributes)}
+                    for one in findings.links
+                ]
+            ),
+            "customer": customer,
+        }
     if findings.notifications:
         told["notifications"] = notifications.as_json(findings.notifications)
     return told

@@ -112,10 +112,11 @@ def owners(connection: Connection, keys: Sequence[tuple[str, str, str]]) -> dict
 _OPEN = text("""
     WITH opened AS (
       INSERT INTO flows (id, kind, state, provider, customer_id, asset, amount, data, hints, due_at)
-      SELECT :id, :flow_kind, :state, :step_provider, l.customer_id, :asset, CAST(:amount AS numeric),
+      SELECT :id, :flow_kind, :state, :step_provider, coalesce(l.customer_id, c.id), :asset, CAST(:amount AS numeric),
              CAST(:data AS jsonb), CAST(:hints AS jsonb), rk_now()
         FROM (VALUES (1)) AS one
         LEFT JOIN customer_links l ON l.provider = :provider AND l.kind = :link_kind AND l.external_id = :link_id
+        LEFT JOIN customers c ON c.id = CAST(:customer AS text)
        WHERE coalesce(l.attributes ->> 'mode' = CAST(:mode AS text), true)
       ON CONFLICT (id) DO NOTHING
       RETURNING id
@@ -148,11 +149,12 @@ def open_flow(
     hints: Mapping[str, str],
     reason: str,
     mode: str | None = None,
+    customer: str | None = None,
 ) -> bool:
     """Open a flow under the provider's own id of the money; False when another transaction has opened it meanwhile.
 
-    Waits for a transaction that is opening the same one. The customer is found by the link, null if none. A link in
-    another mode than `mode` opens nothing: False too.
+    Waits for a transaction that is opening the same one. The customer is found by the link, or is `customer` if there
+    is one of that id; else null. A link in another mode than `mode` opens nothing: False too.
     """
     opened = run(
         connection,
@@ -168,6 +170,7 @@ def open_flow(
             "link_kind": link[0],
             "link_id": link[1],
             "mode": mode,
+            "customer": customer,
             "asset": amount.asset if amount else None,
             "amount": amount.minor if amount else None,
             "data": json.dumps(dict(data)),
@@ -180,6 +183,61 @@ def open_flow(
     if not opened.named:
         connection.execute(text("DELETE FROM flows WHERE id = :id"), {"id": id})
     return bool(opened.named)
+
+
+_BEGIN = text("""
+    WITH opened AS (
+      INSERT INTO flows (id, kind, state, provider, customer_id, asset, amount, data, due_at)
+      VALUES (:id, :flow_kind, :state, :step_provider, :customer, :asset, CAST(:amount AS numeric),
+              CAST(:data AS jsonb), rk_now())
+      ON CONFLICT (id) DO NOTHING
+      RETURNING id
+    ), begun AS (
+      INSERT INTO transitions (flow_id, from_state, to_state, reason) SELECT id, NULL, :state, :reason FROM opened
+    )
+    SELECT id FROM opened
+""")
+
+
+def begin_flow(
+    connection: Connection,
+    *,
+    id: UUID,  # noqa: A002 -- the column's own name
+    flow_kind: str,
+    state: str,
+    step_provider: str | None,
+    customer: str,
+    amount: Money | None,
+    data: Mapping[str, Any],
+    reason: str,
+) -> bool:
+    """Begin a flow that a customer asked for; False when it is there already: the same was asked before.
+
+    Waits for a transaction that is beginning the same one, by primary key.
+    """
+    begun = connection.execute(
+        _BEGIN,
+        {
+            "id": id,
+            "flow_kind": flow_kind,
+            "state": state,
+            "step_provider": step_provider,
+            "customer": customer,
+            "asset": amount.asset if amount else None,
+            "amount": amount.minor if amount else None,
+            "data": json.dumps(dict(data)),
+            "reason": reason,
+        },
+    )
+    return begun.first() is not None
+
+
+_INSTRUCT = text("UPDATE flows SET data = data || CAST(:data AS jsonb) WHERE id = :flow AND status <> 'closed'")
+
+
+def instruct(connection: Connection, flow: UUID, data: Mapping[str, Any]) -> None:
+    """Add to a flow's data what a person wants of it; `wake` has its step read it. Lock it first, with `lock`."""
+    connection.execute(_INSTRUCT, {"flow": flow, "data": json.dumps(dict(data))})
 
 
 _NEWS_AFTER_END = text("""

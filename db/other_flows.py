@@ -1,4 +1,4 @@
-"""What a step may ask of flows beside its own, in short transactions. Tables `flows`, `flow_references`."""
+"""What a step may ask of flows beside its own, and of balances, in short transactions. Tables `flows`, `balances`."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,6 +6,8 @@ from sqlalchemy import text
 
 from db.claims import Claim
 from db.engine import UnitOfWork
+from funding.ledger.entries import LedgerAccount
+from funding.money import Money
 
 _OWNED = text("""
     SELECT external_id FROM flow_references
@@ -22,6 +24,23 @@ _ONE_BEFORE = text("""
        WHERE mine.id = :flow
          AND NOT EXISTS (SELECT FROM flow_references r
                           WHERE r.flow_id = other.id AND r.provider = :provider AND r.kind = :kind))
+""")
+
+_ONE_ALIKE = text("""
+    SELECT EXISTS (
+      SELECT FROM flows mine
+        JOIN flows other ON other.customer_id = mine.customer_id AND other.kind = mine.kind
+             AND other.state = mine.state AND other.status = 'open' AND other.asset_out = mine.asset_out
+             AND other.amount_out = mine.amount_out AND other.data ->> :alike = mine.data ->> :alike
+             AND other.id <> mine.id
+       WHERE mine.id = :flow
+         AND NOT EXISTS (SELECT FROM flow_references r
+                          WHERE r.flow_id = other.id AND r.provider = :provider AND r.kind = :kind))
+""")
+
+_AVAILABLE = text("""
+    SELECT b.available FROM balances b JOIN ledger_accounts a ON a.id = b.account_id
+     WHERE a.owner = :owner AND a.name = :name AND a.asset = :asset
 """)
 
 
@@ -48,3 +67,18 @@ class OtherFlows:
         values = {"provider": provider, "kind": kind, "alike": alike, "flow": self._flow}
         with self._begin() as connection:
             return bool(connection.execute(_ONE_BEFORE, values).scalar())
+
+    def one_alike(self, provider: str, kind: str, *, alike: str) -> bool:
+        """Whether another flow waits in the same state for such an object, of the same `amount_out` and data `alike`.
+
+        Served by ix_flows_customer and ix_flow_references_flow.
+        """
+        values = {"provider": provider, "kind": kind, "alike": alike, "flow": self._flow}
+        with self._begin() as connection:
+            return bool(connection.execute(_ONE_ALIKE, values).scalar())
+
+    def available(self, account: LedgerAccount) -> Money:
+        """What a customer's account holds beyond its holds. Served by the unique index of accounts."""
+        values = {"owner": account.owner, "name": account.name, "asset": account.asset}
+        with self._begin() as connection:
+            return Money(int(connection.execute(_AVAILABLE, values).scalar() or 0), account.asset)

@@ -17,9 +17,14 @@ from funding.errors import (
     WouldCreate,
 )
 from funding.intentions import NOTHING_HAPPENED, AskPerson, LookUp, Send, Wait, intention_key, plan
+from funding.ledger.entries import LedgerAccount
+from funding.money import Money
 from funding.policy import Policy
 from funding.ports.alpaca import AlpacaJournals
+from funding.ports.bridge import BridgeMoney
 from funding.ports.due import DueTransfers
+from funding.ports.ibex import IbexTokens
+from funding.ports.stripe import StripeSessions
 from funding.snapshot import Intention, Snapshot
 
 Made = TypeVar("Made")
@@ -56,6 +61,17 @@ class OtherFlows(Protocol):
         """Whether an older open flow in the same state, of the same amount and data `alike`, has no such object yet."""
         ...
 
+    def one_alike(self, provider: str, kind: str, *, alike: str) -> bool:
+        """Whether another flow waits in the same state for such an object, of the same `amount_out` and data `alike`.
+
+        Parked ones count: what comes may be theirs.
+        """
+        ...
+
+    def available(self, account: LedgerAccount) -> Money:
+        """What a customer's account holds beyond its holds; nothing where it has no postings yet."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -90,6 +106,24 @@ class Call:
         """Alpaca. Journals are created only through `create`, as conversions at Due are."""
         alpaca: AlpacaJournals = self.ports.each["alpaca"]
         return alpaca
+
+    @property
+    def bridge(self) -> BridgeMoney:
+        """Bridge. Payouts are created only through `create`."""
+        bridge: BridgeMoney = self.ports.each["bridge"]
+        return bridge
+
+    @property
+    def ibex(self) -> IbexTokens:
+        """IBEX. Tokens are sent only through `create`."""
+        ibex: IbexTokens = self.ports.each["ibex"]
+        return ibex
+
+    @property
+    def stripe(self) -> StripeSessions:
+        """Stripe. Sessions are created only through `create`."""
+        stripe: StripeSessions = self.ports.each["stripe"]
+        return stripe
 
     @property
     def backstop(self) -> timedelta:

@@ -15,8 +15,9 @@ class CannotUse(ValueError):
 class Opening:
     """What is needed to open a flow of `flow_kind` for an object that moves a customer's money.
 
-    The link `(provider, link_kind, link_id)` leads to the customer. `data` is the flow's first data. A link whose
-    attribute `mode` is another than `mode` opens nothing: there the object is one that we make ourselves.
+    The link `(provider, link_kind, link_id)` leads to the customer; `customer` is our own id of them where the object
+    carries it, and then no link is looked for. `data` is the flow's first data. A link whose attribute `mode` is
+    another than `mode` opens nothing: there the object is one that we make ourselves.
     """
 
     flow_kind: str
@@ -25,6 +26,7 @@ class Opening:
     amount: Money | None
     data: Mapping[str, str]
     mode: str | None = None
+    customer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +85,29 @@ class CashArrived:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokensArrived:
+    """Tokens came to an account of a customer: a receipt, one row by its transaction's id.
+
+    It opens no flow. It wakes those of the account's customer that wait for tokens; one of them takes it.
+    """
+
+    transaction: str
+    account: str
+    amount: Money
+    status: str
+    at: datetime
+    address: str | None = None
+    chain_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
     """Understood, and nothing to do."""
 
     reason: str
 
 
-Fact = Changed | LookDue | Announced | CashArrived | Ignored
+Fact = Changed | LookDue | Announced | CashArrived | TokensArrived | Ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

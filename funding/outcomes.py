@@ -43,6 +43,16 @@ class BalanceReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkMade:
+    """What ties the flow's customer to something that this step had made, or has found, at a provider."""
+
+    provider: str
+    kind: str
+    id: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parking:
     """Why a flow waits for a person: a dead letter is opened with this."""
 
@@ -71,6 +81,7 @@ class Learned:
     notifications: tuple[Notification, ...] = ()
     breaks: tuple[BreakFound, ...] = ()
     readings: tuple[BalanceReading, ...] = ()
+    links: tuple[LinkMade, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     amount: Money | None = None
     amount_out: Money | None = None

@@ -15,6 +15,7 @@ from providers.http import ProviderClient
 
 Interpret = Callable[..., Reading]  # (body, *, source)
 Clock = Callable[[], datetime]
+OpenClient = Callable[[str], ProviderClient]  # of that address, signed by nobody: to sign in with
 
 
 class Config(Protocol):
@@ -27,8 +28,8 @@ class Config(Protocol):
         """Scheme, host and port."""
         ...
 
-    def credentials(self) -> Sequence[Credential]:
-        """What its calls are signed with, newest first."""
+    def credentials(self, open_client: OpenClient) -> Sequence[Credential]:
+        """What its calls are signed with, newest first; what has to sign in does so through an `open_client`."""
         ...
 
 
@@ -72,8 +73,8 @@ class Connected:
     """
 
     port: Any
-    records: Callable[[Sequence[str]], RecordSource]
     listings: Sequence[Polled]
+    records: Callable[[Sequence[str]], RecordSource] | None = None
     looks: Sequence[Look] = ()
     streams: Mapping[str, Callable[[], EventStream]] = field(default_factory=dict)
 

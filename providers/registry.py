@@ -10,13 +10,18 @@ from requests.adapters import BaseAdapter
 from funding.policy import Policy
 from providers.alpaca.provider import ALPACA
 from providers.breaker import GateStore
+from providers.bridge.provider import BRIDGE
+from providers.credentials import Credential
 from providers.due.provider import DUE
 from providers.gate import Gate
 from providers.http import CallReport, ProviderClient
+from providers.ibex.provider import IBEX
+from providers.ibex.sign_in import SIGN_IN_DEADLINE
 from providers.provider import Config, Connected, Interpret, Provider
 from providers.rates import SharedRate
+from providers.stripe.provider import STRIPE
 
-PROVIDERS: Final[Mapping[str, Provider[Any]]] = {one.name: one for one in (DUE, ALPACA)}
+PROVIDERS: Final[Mapping[str, Provider[Any]]] = {one.name: one for one in (DUE, ALPACA, BRIDGE, IBEX, STRIPE)}
 POLICIES: Final[Mapping[str, Policy]] = {name: one.policy for name, one in PROVIDERS.items()}
 INTERPRETERS: Final[Mapping[str, Interpret]] = {name: one.interpret for name, one in PROVIDERS.items()}
 
@@ -82,12 +87,35 @@ def _gate(policy: Policy, config: ProvidersConfig, around: Surroundings) -> Gate
     return Gate(policy.provider, store=around.gate_store, rate=rate, threads=config.threads)
 
 
+class _NoGate:
+    """Lets every call out: whoever signs in does so within a call that its provider's gate has admitted."""
+
+    def admit(self) -> None:
+        """Go."""
+
+    def settle(self, error: BaseException | None) -> None:
+        """Nobody counts it."""
+
+
+def _signing_in(provider: str, address: str, config: ProvidersConfig, around: Surroundings) -> ProviderClient:
+    return ProviderClient(
+        provider=provider,
+        base_url=address,
+        credentials=[Credential("nobody", {}, ())],
+        gate=_NoGate(),
+        threads=config.threads,
+        deadline=SIGN_IN_DEADLINE,
+        clock=around.clock,
+        transport=(around.transports or {}).get(provider),
+    )
+
+
 def _client(one: Config, gate: Gate, config: ProvidersConfig, around: Surroundings) -> ProviderClient:
     provider = PROVIDERS[one.provider]
     return ProviderClient(
         provider=provider.name,
         base_url=one.base_url,
-        credentials=one.credentials(),
+        credentials=one.credentials(lambda address: _signing_in(provider.name, address, config, around)),
         gate=gate,
         threads=config.threads,
         deadline=config.deadline or provider.policy.deadline,

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from db import breaks, flows, ledger, looks
+from db import breaks, flows, ledger, looks, receipts
 from db.inbox import Handled, InboxEvent
-from funding.facts import Announced, CashArrived, Changed, Fact, Ignored, LookDue, Opening, Reading
+from funding.facts import Announced, CashArrived, Changed, Fact, Ignored, LookDue, Opening, Reading, TokensArrived
 from funding.flow import CLOSED, OPEN, Flow
 from funding.ids import flow_id
 from funding.ledger.due_deposit import cash_arrived
@@ -45,6 +45,8 @@ def _what(fact: Fact) -> tuple[str, ...]:
             return poll, subject
         case CashArrived(activity=activity):
             return "cash", activity
+        case TokensArrived(transaction=transaction):
+            return "tokens", transaction
         case Ignored():
             return ()
 
@@ -73,9 +75,19 @@ class Batch:
         batch's event waits for, and would wait for the event. It needs no clue.
         """
         self._owners = flows.owners(self._connection, [(provider, fact.kind, fact.id) for provider, fact in changes])
-        self._statuses = flows.lock(self._connection, sorted(set(self._owners.values())))
+        self._statuses |= flows.lock(self._connection, sorted(set(self._owners.values())))
         named = {flow for _, fact in changes if (flow := _named(fact)) is not None} - self._statuses.keys()
         self._statuses |= flows.lock(self._connection, sorted(named), only_idle=True)
+
+    def receive(self, arrived: Sequence[tuple[str, TokensArrived]]) -> None:
+        """Keep these receipts, and wake whoever waits for tokens on their accounts; before any other flow is locked."""
+        for provider, fact in sorted(arrived, key=lambda each: (each[0], each[1].transaction)):
+            receipts.keep(self._connection, provider, fact)
+        accounts = [(provider, fact.account) for provider, fact in arrived]
+        waiting = receipts.waiting_for(self._connection, accounts)
+        self._statuses |= flows.lock(self._connection, sorted(waiting))
+        for flow in waiting:
+            self.hints.setdefault(flow, {})
 
     def apply(self, event: InboxEvent, reading: Reading) -> Handled:
         """Do what one event says; how it stands afterwards."""
@@ -90,6 +102,8 @@ class Batch:
                     handled = self._announced(event, reading, fact)
                 case CashArrived(activity=activity, amount=amount, at=at):
                     ledger.post(self._connection, None, (cash_arrived(event.provider, activity, amount, at),))
+                case TokensArrived():
+                    pass  # received with the whole batch
                 case Ignored(reason=reason):
                     handled = Handled(id=event.id, state="ignored", type=reading.type, reason=reason)
         return handled
@@ -157,6 +171,7 @@ class Batch:
             hints={},
             reason=f"{event.source} {event.event_id}",
             mode=opening.mode,
+            customer=opening.customer,
         )
         if opened:  # and locked, being new
             self._statuses[flow] = OPEN

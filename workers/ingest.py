@@ -14,7 +14,7 @@ from db.inbox import Handled, InboxEvent
 from db.sealing import Sealer
 from db.trouble import refused
 from dispatch.wake import Wake
-from funding.facts import CannotUse, Changed, Reading
+from funding.facts import CannotUse, Changed, Reading, TokensArrived
 from funding.flow import Flow
 from workers.facts import Batch, in_one_order
 
@@ -64,6 +64,7 @@ class Ingest:
                 else:
                     handled.append(answer)
             batch = Batch(connection, self.flows, closed=self.closed)
+            batch.receive([(e.provider, f) for e, r in readings for f in r.facts if isinstance(f, TokensArrived)])
             batch.find_owners([(e.provider, f) for e, r in readings for f in r.facts if isinstance(f, Changed)])
             handled += [batch.apply(event, reading) for event, reading in in_one_order(readings)]
             due = flows.wake(connection, list(batch.hints), hints=list(batch.hints.values()), announced=True)

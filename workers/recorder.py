@@ -275,6 +275,7 @@ class Recorder:
             references=outcome.references,
             results=results,
             readings=outcome.readings,
+            links=outcome.links,
             notifications=self._messages(flow, told, outcome) if told and self.channels else (),
         )
 

@@ -13,7 +13,7 @@ from providers.alpaca.records import JournalRecords
 from providers.alpaca.stream import JournalStream
 from providers.credentials import Credential, basic
 from providers.http import ProviderClient
-from providers.provider import Clock, Connected, Polled, Provider
+from providers.provider import Clock, Connected, OpenClient, Polled, Provider
 
 DAY: Final = timedelta(days=1)
 
@@ -28,7 +28,7 @@ class AlpacaConfig:
     keys: Sequence[tuple[str, str]]
     firm_account: str
 
-    def credentials(self) -> Sequence[Credential]:
+    def credentials(self, _open_client: OpenClient) -> Sequence[Credential]:
         """Basic credentials of each pair."""
         return [basic(user, secret) for user, secret in self.keys]
 

@@ -12,7 +12,7 @@ from providers.due.listings import AccountTransfers, DeliveryLog, OneTransfer
 from providers.due.policy import POLICY
 from providers.due.records import TransferRecords
 from providers.http import ProviderClient
-from providers.provider import Clock, Connected, Look, Polled, Provider
+from providers.provider import Clock, Connected, Look, OpenClient, Polled, Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class DueConfig:
     api_keys: Sequence[str]
     webhook_endpoint: str | None = None
 
-    def credentials(self) -> Sequence[Credential]:
+    def credentials(self, _open_client: OpenClient) -> Sequence[Credential]:
         """A bearer token for each key."""
         return [bearer(key) for key in self.api_keys]
 

@@ -18,6 +18,7 @@ from tests.simulation.heard import Heard
 from tests.simulation.leader import SimulatedLeader
 from tests.simulation.moments import Calendar
 from tests.simulation.plan import Plan
+from tests.simulation.reach import configs_of
 from tests.simulation.stage import Stage
 from tests.simulation.truth import held_back, held_by, overheard
 from tests.simulation.wires import SandboxWire
@@ -177,9 +178,7 @@ class Processes(ABC):
                     self.clock,
                     self.boundary,
                     self.wires,
-                    due_key=self.world.config.due_api_keys[0],
-                    alpaca_key=self.world.config.alpaca_keys[0],
-                    firm=self.world.alpaca.firm_account_id,
+                    configs=configs_of(self.world, self.wires),
                     wake=self.heard,
                     draw=self.draw,
                     keys_live=self.plan.keys_live,

@@ -5,11 +5,10 @@ from typing import Final, Self
 
 from sqlalchemy import Engine
 
-from sandbox.alpaca.app import create_alpaca_app
-from sandbox.due.app import create_due_app
 from sandbox.world import World
 from tests.simulation.clock import Clock
 from tests.simulation.quick import AtHand, quick_engine, tell
+from tests.simulation.reach import apps_of
 from tests.simulation.standby import Standby
 
 TABLES: Final = (
@@ -74,7 +73,7 @@ class Stage:
                 "journal_clearing_seconds": 3.0,
             },
         )
-        self.apps = {"due": create_due_app(self.world), "alpaca": create_alpaca_app(self.world)}
+        self.apps = apps_of(self.world, ("due", "alpaca"))
         self._played = 0
 
     def clear(self, seed: int) -> None:

@@ -1,7 +1,7 @@
 """A worker of the simulation: the product's own runner and ingest, driven by hand."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -14,8 +14,7 @@ from db.sealing import Sealer
 from funding.backoff import Backoff
 from funding.calls import Ports
 from funding.flows.table import FLOWS
-from providers.alpaca.provider import AlpacaConfig
-from providers.due.provider import DueConfig
+from providers.provider import Config
 from providers.registry import (
     INTERPRETERS,
     POLICIES,
@@ -57,9 +56,7 @@ class SimulatedWorker:
         boundary: Boundary,
         wires: Mapping[str, BaseAdapter],
         *,
-        due_key: str,
-        alpaca_key: tuple[str, str],
-        firm: str,
+        configs: Sequence[Config],
         wake: Heard,
         draw: random.Random,
         keys_live: bool = True,
@@ -74,10 +71,7 @@ class SimulatedWorker:
         self.session.start()
         self.providers = build(
             ProvidersConfig(
-                each=(
-                    DueConfig(base_url="http://due.test", api_keys=[due_key]),
-                    AlpacaConfig(base_url="http://alpaca.test", keys=[alpaca_key], firm_account=firm),
-                ),
+                each=configs,
                 threads=64,
                 redis_url=None,
             ),

@@ -1,8 +1,9 @@
-"""A deposit's whole way in one process: the sandbox, the real door, ingest, steps, polls and the stream, on one clock.
+"""A flow's whole way in one process: the sandbox, the real door, ingest, steps, polls and the stream, on one clock.
 
 Time stands still until `pass_time`; then everything happens at its own moment, as it would with processes running.
 """
 
+import base64
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -26,13 +27,15 @@ from funding.flows.table import FLOWS
 from funding.ports.listings import StreamFrame
 from ops.actions import customers, dead_letters
 from ops.actions.desk import Desk
+from providers.bridge import door as bridge_door
+from providers.rotation import Secret, Windowed
 from providers.routes import ReceivingKeys, routes
-from sandbox.alpaca.app import create_alpaca_app
-from sandbox.due.app import create_due_app
+from providers.stripe import door as stripe_door
 from sandbox.world import World
 from settings import load
 from tests.simulation.clock import Clock, moved_unit_of_work
 from tests.simulation.heard import Heard
+from tests.simulation.reach import apps_of, configs_of
 from tests.simulation.wires import SandboxWire
 from tests.simulation.worker import SimulatedWorker
 from tests.support.depositors import HAPPY, Person
@@ -59,7 +62,8 @@ class DepositHouse:
     def __init__(self, engine: Engine, **config: Any) -> None:
         self.books_differ: str | None = None
         self.clock = Clock()
-        urls = {"due_webhook_url": f"{DOOR}/webhooks/due", "due_legacy_webhook_url": f"{DOOR}/webhooks/due/deposit"}
+        urls = {f"{name}_webhook_url": f"{DOOR}/webhooks/{name}" for name in ("due", "bridge", "ibex", "stripe")}
+        urls["due_legacy_webhook_url"] = f"{DOOR}/webhooks/due/deposit"
         chosen = {**urls, "firm_cash": "1000000", **config}
         self.world = World(seed=5, clock=self.clock, config=chosen)
         self.begin = moved_unit_of_work(engine, self.clock, lambda _: None)
@@ -67,13 +71,8 @@ class DepositHouse:
             engine,
             self.clock,
             lambda _: None,
-            {
-                "due": SandboxWire(create_due_app(self.world), self.clock, lambda _: None),
-                "alpaca": SandboxWire(create_alpaca_app(self.world), self.clock, lambda _: None),
-            },
-            due_key=self.world.config.due_api_keys[0],
-            alpaca_key=self.world.config.alpaca_keys[0],
-            firm=self.world.alpaca.firm_account_id,
+            {name: SandboxWire(app, self.clock, lambda _: None) for name, app in apps_of(self.world).items()},
+            configs=configs_of(self.world),
             wake=Unheard(),
             draw=random.Random(5),
         )
@@ -229,8 +228,14 @@ class DepositHouse:
             due_public_keys=settings.due.webhook_public_keys or (),
             due_legacy_secrets=settings.due.legacy_webhook_secret or (),
         )
+        config, now = self.world.config, self.world.bridge.ready()
+        opened = {
+            **routes(keys),
+            **bridge_door.routes([Windowed(base64.b64decode(now["bridge_public_key"]))]),
+            **stripe_door.routes([Windowed(Secret(one)) for one in config.stripe_webhook_secrets]),
+        }
         receiver = Receiver(
-            routes(keys),
+            opened,
             self._writer,
             self._metrics,
             limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),

@@ -18,6 +18,8 @@ from funding.errors import (
     ProviderUnavailable,
     WouldCreate,
 )
+from funding.ledger.entries import LedgerAccount
+from funding.money import Money
 from funding.policy import Policy
 from funding.snapshot import Intention, Snapshot
 
@@ -78,6 +80,12 @@ class Nobody:
 
     def one_before(self, provider: str, kind: str, *, alike: str) -> bool:
         return False
+
+    def one_alike(self, provider: str, kind: str, *, alike: str) -> bool:
+        return False
+
+    def available(self, account: LedgerAccount) -> Money:
+        return Money(0, account.asset)
 
 
 class Store:

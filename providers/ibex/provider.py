@@ -1,0 +1,51 @@
+"""IBEX, whole: what this folder offers to everything else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from providers.credentials import Credential, signed_in
+from providers.http import ProviderClient
+from providers.ibex.adapter import IbexAdapter, classify
+from providers.ibex.interpret import interpret
+from providers.ibex.policy import POLICY
+from providers.ibex.sign_in import ClientCredentials, EmailSignIn, SignIn
+from providers.ibex.tokens import TokenHolder
+from providers.provider import Clock, Connected, OpenClient, Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IbexConfig:
+    """How IBEX is reached, and signed in at: with client credentials at `auth_url`, or by e-mail at the API itself.
+
+    `clients` are (client id, secret) pairs, `logins` (e-mail, password) pairs, newest first; one of the two is empty.
+    """
+
+    provider: ClassVar = "ibex"
+
+    base_url: str
+    auth_url: str = ""
+    audience: str = ""
+    clients: Sequence[tuple[str, str]] = ()
+    logins: Sequence[tuple[str, str]] = ()
+
+    def credentials(self, open_client: OpenClient) -> Sequence[Credential]:
+        """A holder of tokens for each way to sign in."""
+        ways: list[SignIn] = [
+            ClientCredentials(
+                open_client(self.auth_url), client_id=client_id, client_secret=secret, audience=self.audience
+            )
+            for client_id, secret in self.clients
+        ]
+        ways += [
+            EmailSignIn(open_client(self.base_url), email=email, password=password) for email, password in self.logins
+        ]
+        return [signed_in(way.secrets[0], TokenHolder(way)) for way in ways]
+
+
+def connect(client: ProviderClient, _config: IbexConfig, _clock: Clock) -> Connected:
+    """Token transactions and sends."""
+    return Connected(port=IbexAdapter(client), listings=())
+
+
+IBEX: Final = Provider(policy=POLICY, interpret=interpret, classify=classify, connect=connect)
