@@ -1,6 +1,6 @@
 """The flow engine's vocabulary: a flow is a state machine, a step is what is done in some of its states."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -43,8 +43,8 @@ class Step:
 class Flow:
     """A kind of movement of money: its states, what each may lead to, and the step of each.
 
-    `resting` states count as finished but still listen for `watches[state]`; `closed` are over. `limits` say how
-    long a flow may stay in a state before it is reported stuck.
+    `resting` states count as finished but still listen for as long as theirs says; `closed` are over. `limits` say how
+    long a flow may stay in a state before it is reported stuck. `way`: the states of one that goes well, in order.
     """
 
     name: str
@@ -54,7 +54,12 @@ class Flow:
     resting: dict[str, timedelta] = field(default_factory=dict)
     closed: Collection[str] = ()
     limits: dict[str, timedelta] = field(default_factory=dict)
+    way: Sequence[str] = ()
     _steps: dict[str, Step] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """All open states and then the resting ones, where nothing else is said."""
+        self.way = self.way or (*self.open, *self.resting)
 
     def step(
         self, *, on: Collection[str], may_reach: Collection[str], provider: str | None, creates: bool = False

@@ -27,7 +27,7 @@ def stages(story: Story, machine: Flow | None) -> list[Stage]:
 
 
 def _way(reached: dict[str, datetime], here: str, machine: Flow | None) -> Iterator[str]:
-    usual = [str(state) for state in (*machine.open, *machine.resting)] if machine else []
+    usual = [str(state) for state in machine.way] if machine else []
     if here in usual:
         yield from usual
     else:
