@@ -62,7 +62,7 @@ class Plan:
     clock steps. `failovers`: the share of histories in which the last commits are lost. Without `keys_live` no
     idempotency key is relied on: what was sent is looked up.
     `polls`: how often the clock has any from the beginning, which unless it is 0 it has in every history with a
-    failover; at the end it always has.
+    failover; at the end it always has. `kinds`: what moves, of each as often as another; `providers`: who is there.
     """
 
     deposits: tuple[int, ...] = (1, 1, 1, 1, 1, 2, 2, 3)
@@ -87,6 +87,8 @@ class Plan:
     strangers: float = 0.2
     mended: float = 0.8
     polls: float = 0.25
+    providers: tuple[str, ...] = ("due", "alpaca")
+    kinds: tuple[str, ...] = ("due_deposit",)
     late: float = 0.03
     jumps: float = 0.02
     failovers: float = 0.1

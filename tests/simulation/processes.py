@@ -74,6 +74,7 @@ class Processes(ABC):
                 delays=self._delays,
             )
             for name, app in stage.apps.items()
+            if name in plan.providers
         }
         self.heard = Heard()
         self.wrong: list[str] = []  # what was seen on the way

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from sandbox.world import World
 from tests.simulation.clock import Clock
+from tests.simulation.door import WEBHOOKS
 from tests.simulation.quick import AtHand, quick_engine, tell
 from tests.simulation.reach import apps_of
 from tests.simulation.standby import Standby
@@ -39,6 +40,7 @@ TABLES: Final = (
     "stream_cursors",
     "poll_marks",
     "polled_objects",
+    "receipts",
 )
 _CLEAR: Final = "; ".join(
     [
@@ -67,13 +69,13 @@ class Stage:
         self.world = World(
             clock=lambda: self.clock.now,
             config={
-                "due_webhook_url": "http://door.test/webhooks/due",
+                **WEBHOOKS,
                 "firm_cash": "1000000",
                 "journal_queue_seconds": 2.0,
                 "journal_clearing_seconds": 3.0,
             },
         )
-        self.apps = apps_of(self.world, ("due", "alpaca"))
+        self.apps = apps_of(self.world)
         self._played = 0
 
     def clear(self, seed: int) -> None:

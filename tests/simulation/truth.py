@@ -27,7 +27,10 @@ _HELD = text("""
      WHERE a.name = 'alpaca:clearing' AND p.layer = 'posted'
        AND EXISTS (SELECT FROM poll_marks WHERE poll = 'activities' AND high_water_mark IS NOT NULL)
 """)
-_KEPT = text("SELECT event_id FROM inbox_events WHERE provider = 'due' AND event_id = ANY(:ids)")
+_KEPT = text("""
+    SELECT provider, event_id FROM inbox_events
+     WHERE (provider, event_id) IN (SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:ids AS text[])))
+""")
 _STALE_TERM = text("""
     SELECT late.job, late.slot, late.term FROM ticks late
      WHERE EXISTS (SELECT FROM ticks t WHERE t.term > late.term AND t.slot < late.slot)
@@ -113,11 +116,13 @@ def overheard(begin: UnitOfWork, held: Mapping[UUID, int]) -> list[str]:
         ]
 
 
-def broken_promises(begin: UnitOfWork, promised: Collection[str]) -> list[str]:
-    """Events that the door said it had."""
+def broken_promises(begin: UnitOfWork, promised: Collection[tuple[str, str]]) -> list[str]:
+    """Events, by provider and id, that the door said it had."""
     with begin() as connection:
-        kept = set(connection.execute(_KEPT, {"ids": list(promised)}).scalars())
-        return [f"event {one} was answered with 200 and is not in the inbox" for one in sorted({*promised} - kept)]
+        asked = {"providers": [one for one, _ in promised], "ids": [one for _, one in promised]}
+        kept = {(row.provider, row.event_id) for row in connection.execute(_KEPT, asked)}
+        lost = sorted({*promised} - kept)
+        return [f"event {one} of {provider} was answered with 200 and is not in the inbox" for provider, one in lost]
 
 
 def _at_any_end(connection: Connection, world: World) -> Iterator[str]:
