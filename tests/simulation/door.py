@@ -11,7 +11,7 @@ from requests.structures import CaseInsensitiveDict
 from db import inbox
 from db.engine import UnitOfWork
 from db.inbox import Arrival, Stored
-from providers.receiving import Proved, ProofWithin, Route
+from providers.receiving import ProofWithin, Proved, Route
 from providers.rotation import Secret, Windowed
 from providers.routes import ReceivingKeys, routes
 from sandbox.outbox import Delivery

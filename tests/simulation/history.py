@@ -10,7 +10,7 @@ from tests.simulation.clock import CutOff, moved_unit_of_work
 from tests.simulation.door import SimulatedDoor
 from tests.simulation.leader import SimulatedLeader
 from tests.simulation.people import People
-from tests.simulation.plan import Plan
+from tests.simulation.plan import DEPOSITS_ALONE, Plan
 from tests.simulation.processes import Processes
 from tests.simulation.stage import Stage
 from tests.simulation.truth import broken_promises
@@ -20,6 +20,7 @@ LAGS: Final = 3  # rounds that a standby may be behind
 JUMPS_S: Final = (-600, -30, -3, 3, 30, 600)
 PERIODS_BEHIND: Final = 10  # of polling: clocks that were set back have the next slot come that much later
 QUIET_ROUNDS: Final = 150
+SETTLED_EVERY: Final = 8  # quiet rounds: what waits for somebody at a provider is decided
 LATER: Final = timedelta(minutes=40)  # what only a poll finds has been found, and what rests has been looked at
 _LEASE_ENDS: Final = text("UPDATE clock_leases SET expires_at = least(expires_at, rk_now() + interval '7 seconds')")
 
@@ -35,12 +36,16 @@ class History(Processes):
         self.kept_in: int | None = None  # the round after which the standby lags
         self.kept_at = self.clock.now
         self.frames_heard = 0
-        self.people = People(self.world, self.quiet, wake=self.heard, draw=self.draw, tell=self._tell)
+        self.people = People(
+            self.world, self.quiet, wake=self.heard, draw=self.draw, tell=self._tell, among=plan.providers
+        )
 
     def play(self) -> None:
         """Everything rough, then everything quiet and mended."""
         deposits = self.draw.choice(self.plan.deposits)
         self.people.arrive(deposits, strangers=self.plan.strangers)
+        if self.plan.kinds != DEPOSITS_ALONE:
+            self.people.ramps.arrive(deposits)
         self._workers()
         rounds = self.draw.choice(self.plan.rounds)
         if self.draw.random() < self.plan.failovers:
@@ -51,7 +56,7 @@ class History(Processes):
             self.world.faults.set(name, provider=provider, probability=self.plan.fault, **more)
             self._tell(f"fault {name} at {provider} with {self.plan.fault}")
         for _ in range(deposits):
-            self._deposit()
+            self._begin()
         for _ in range(rounds):
             self.round()
         self._come_to_rest()
@@ -103,6 +108,16 @@ class History(Processes):
         return timedelta(seconds=self.draw.choice(self.plan.times))
 
     # What happens ----------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        if self.plan.kinds == DEPOSITS_ALONE:
+            self._deposit()
+            return
+        kind = self.draw.choice(self.plan.kinds)
+        if kind in DEPOSITS_ALONE:
+            self._deposit()
+        else:
+            self.people.ramps.begin(kind)
 
     def _deposit(self) -> None:
         person = self.draw.choice((*self.people.known, *self.people.strangers))
@@ -181,7 +196,9 @@ class History(Processes):
 
     def _until_still(self) -> None:
         """Time jumps from one moment to the next that matters, until nothing is left to do."""
-        for _ in range(QUIET_ROUNDS):
+        for number in range(1, QUIET_ROUNDS + 1):
+            if number % SETTLED_EVERY == 0:
+                self.people.ramps.settle()
             self._webhooks()
             self._listen()
             if self.heard.hints:
@@ -192,6 +209,8 @@ class History(Processes):
                 continue
             upcoming = self._next_moment()
             if upcoming is None:
+                if self.people.ramps.settle():
+                    continue
                 if any(leader.has_ticked() for leader in self.leaders):
                     return
                 upcoming = self.clock.now

@@ -1,7 +1,7 @@
 """What people do meanwhile: operators at our desk, staff at the providers; and how they mend it all at the end."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -16,6 +16,7 @@ from ops.actions import customers, dead_letters, events, flows, providers, recov
 from ops.actions.desk import Desk, Refused
 from sandbox.world import World
 from tests.simulation.heard import Heard
+from tests.simulation.ramps import Ramps
 
 REFUSALS: Final = ("forbidden", "rejected", "refused", "canceled")
 Tell = Callable[[str], None]
@@ -52,12 +53,16 @@ class Person:
 class People:
     """Everybody who does something by hand. Every act is the product's own action, at any moment."""
 
-    def __init__(self, world: World, begin: UnitOfWork, *, wake: Heard, draw: random.Random, tell: Tell) -> None:
+    def __init__(
+        self, world: World, begin: UnitOfWork, *, wake: Heard, draw: random.Random, tell: Tell, among: Sequence[str]
+    ) -> None:
         self._world = world
+        self._providers = among
         self._begin = begin
         self._desk = Desk(begin=begin, by="ana", waker=wake)
         self._draw = draw
         self._tell = tell
+        self.ramps = Ramps(world, begin, wake=wake, draw=draw, tell=tell)
         self.known: list[Person] = []
         self.strangers: list[Person] = []
 
@@ -75,7 +80,7 @@ class People:
     def act(self, name: str) -> None:
         """One of them does that; what cannot be done just now is refused, and nothing happens."""
         try:
-            getattr(self, name)()
+            getattr(self.ramps if hasattr(self.ramps, name) else self, name)()
         except Refused as refused:
             self._tell(f"the desk refused: {refused}")
 
@@ -83,7 +88,7 @@ class People:
         """The providers go on; links are found, a share of them."""
         for account in self._world.alpaca.accounts:
             self._world.alpaca.refuse_account(account, on=False)
-        for provider in ("due", "alpaca"):
+        for provider in self._providers:
             if self._paused(provider):
                 providers.resume(self._desk, provider)
         for person in tuple(self.strangers):
@@ -103,7 +108,7 @@ class People:
 
     def pause_or_resume(self) -> None:
         """A provider is left alone, or asked again."""
-        provider = self._draw.choice(("due", "alpaca"))
+        provider = self._draw.choice(self._providers)
         if self._paused(provider):
             providers.resume(self._desk, provider)
             self._tell(f"{provider} resumed")
@@ -165,6 +170,8 @@ class People:
         """Who is a customer, after commits were lost."""
         with self._begin() as connection:
             there = set(connection.execute(text("SELECT id FROM customers")).scalars())
+        for ramper in self.ramps.people:
+            self.ramps.link(ramper)
         everybody = [*self.known, *self.strangers]
         self.known = [person for person in everybody if person.name in there]
         self.strangers = [person for person in everybody if person.name not in there]

@@ -32,6 +32,9 @@ PATHS: Final = (
     (("funds_received", "manual_review", "canceled"), 1),
 )
 
+DEPOSITS_ALONE: Final = ("due_deposit",)
+EVERY_KIND: Final = (*DEPOSITS_ALONE, "bridge_on_ramp", "bridge_withdrawal", "stripe_top_up", "checkout")
+EVERYBODY: Final = ("due", "alpaca", "bridge", "ibex", "stripe")
 ACTS: Final = (  # of `tests.simulation.people.People`; what is named twice is done twice as often
     "pause_or_resume",
     "wake_flow",
@@ -44,6 +47,29 @@ ACTS: Final = (  # of `tests.simulation.people.People`; what is named twice is d
     "settle_journal",
     "correct_journal",
     "recover",
+)
+
+RAMP_ACTS: Final = (  # of `tests.simulation.ramps.Ramps`
+    "withdraw",
+    "withdraw",
+    "pay_session",
+    "pay_session",
+    "claim",
+    "claim",
+    "refund",
+    "fail_refund",
+    "dispute",
+    "close_dispute",
+    "return_payout",
+    "decide_send",
+)
+RAMP_FAULTS: Final[tuple[Fault, ...]] = (
+    *FAULTS,
+    *(
+        (name, provider, more)
+        for provider in ("bridge", "ibex", "stripe")
+        for name, more in (("webhook_dropped", {}), ("webhook_doubled", {}), ("webhook_late", {"seconds": 40.0}))
+    ),
 )
 
 
@@ -88,7 +114,7 @@ class Plan:
     mended: float = 0.8
     polls: float = 0.25
     providers: tuple[str, ...] = ("due", "alpaca")
-    kinds: tuple[str, ...] = ("due_deposit",)
+    kinds: tuple[str, ...] = DEPOSITS_ALONE
     late: float = 0.03
     jumps: float = 0.02
     failovers: float = 0.1
@@ -120,6 +146,14 @@ def _plain(**changed: Any) -> Plan:
 
 PLANS: Final = {
     "rough": Plan(),
+    "every_kind": Plan(
+        kinds=EVERY_KIND,
+        providers=EVERYBODY,
+        deposits=(1, 1, 2, 2, 3),
+        menu=RAMP_FAULTS,
+        people=0.5,
+        acts=(*ACTS, *RAMP_ACTS, *RAMP_ACTS),
+    ),
     # Each of these is rough in one way: `test_guards` takes the guard against it away.
     "fence": _plain(
         steps=(0.5,), polls=0, rounds=(15,), pause=0.5, stall=20, deepest=1, only=("due GET answered",), hear=1.0

@@ -10,12 +10,14 @@ from db import invariants
 from db.engine import UnitOfWork
 from sandbox.world import World
 from tests.simulation.quick import Connects
+from tests.simulation.ramp_truth import untrue_of_ramps
 
 # A flow parked with an unknown outcome may have its journal: it says so, and a replay finds it. An abandoned one stays
 # as it was, and a person settles the rest.
 _LEFT = text("""
     SELECT id::text FROM flows
-     WHERE parked_at IS NOT NULL OR (status = 'closed' AND state NOT IN ('returned', 'failed', 'broker_funded'))
+     WHERE kind = 'due_deposit'
+       AND (parked_at IS NOT NULL OR (status = 'closed' AND state NOT IN ('returned', 'failed', 'broker_funded')))
 """)
 _BOOKED = text("""
     SELECT split_part(e.cause, '/', 3) AS journal, sum(p.amount)::bigint AS cents
@@ -82,6 +84,7 @@ def untrue_at_the_end(world: World, begin: UnitOfWork) -> list[str]:
                 for row in connection.execute(_UNATTEMPTED)
             ),
             *_journals(connection, world),
+            *untrue_of_ramps(connection, world),
             *(
                 f"the tick of {row.job} at {row.slot} is of term {row.term}, which was over"
                 for row in connection.execute(_STALE_TERM)
