@@ -9,13 +9,15 @@ Only entry points read this package. `load` gives a frozen `Settings` or names e
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final
 
 from db.sealing import EncryptionKey
 from providers.rotation import Malformed, Secret
+from providers.sources import Source
 from settings.declared import Group, Problem, Setting, SettingsError, setting, table
 from settings.notify import Notify
-from settings.providers import Alpaca, Due
+from settings.providers import Alpaca, Bridge, Due, Ibex, Stripe
 from settings.values import (
     OpsUser,
     choice,
@@ -28,6 +30,7 @@ from settings.values import (
     redis_url,
     seconds,
     sentry_dsn,
+    sources,
     state_limits,
     whole,
 )
@@ -98,6 +101,12 @@ class Settings(Group):
     receiver_rate_per_source: str | None = setting(
         "RECEIVER_RATE_PER_SOURCE", rate, "Webhooks one address may send to one process", example="100/second"
     )
+    trusted_proxies: tuple[Source, ...] | None = setting(
+        "TRUSTED_PROXIES",
+        sources,
+        "Addresses and networks of our own proxies, whose `X-Forwarded-For` is believed",
+        example="10.0.0.0/8",
+    )
     poll: timedelta = setting("POLL_S", seconds, "Seconds between polls of a provider", example="60", default="60")
     retry_first: timedelta = setting(
         "RETRY_FIRST_S", seconds, "Seconds before the first repeat of a failed step", example="60", default="60"
@@ -120,9 +129,19 @@ class Settings(Group):
     notify: Notify
     due: Due
     alpaca: Alpaca
+    bridge: Bridge
+    ibex: Ibex
+    stripe: Stripe
 
 
-GROUPS: Final[tuple[tuple[str, type[Group]], ...]] = (("notify", Notify), ("due", Due), ("alpaca", Alpaca))
+GROUPS: Final[tuple[tuple[str, type[Group]], ...]] = (
+    ("notify", Notify),
+    ("due", Due),
+    ("alpaca", Alpaca),
+    ("bridge", Bridge),
+    ("ibex", Ibex),
+    ("stripe", Stripe),
+)
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -160,15 +179,15 @@ def load(environ: Mapping[str, str]) -> Settings:
 def _disagreements(environ: Mapping[str, str], groups: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
     """What each setting allows and another forbids, by name and reason. Fills in each provider's `enabled`."""
     for name, group in GROUPS:
-        present = [one for one in group.CREDENTIALS if environ.get(one, "").strip()]
         if not group.CREDENTIALS:
             continue
+        begun = [way for way in group.CREDENTIALS if any(environ.get(one, "").strip() for one in way)]
         if groups[name].get("enabled") is None:
-            groups[name]["enabled"] = bool(present)
-        if not present and not groups[name]["enabled"]:
+            groups[name]["enabled"] = bool(begun)
+        if not begun and not groups[name]["enabled"]:
             continue
-        for one in (*group.CREDENTIALS, f"{name.upper()}_BASE_URL"):
+        for one in (*chain(*(begun or group.CREDENTIALS[:1])), f"{name.upper()}_BASE_URL"):
             if not environ.get(one, "").strip():
-                yield one, f"is missing, and {name.upper()} is {'enabled' if not present else 'configured'}"
+                yield one, f"is missing, and {name.upper()} is {'configured' if begun else 'enabled'}"
     for name, group in GROUPS:
         yield from group.disagreements(groups[name])

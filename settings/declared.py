@@ -57,7 +57,8 @@ class Group:
 
     __slots__ = ()
 
-    CREDENTIALS: ClassVar[tuple[str, ...]] = ()  # of a provider, by name: all of them or none
+    # Of a provider: its ways to be let in, each by the names of its settings, all of them or none.
+    CREDENTIALS: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     @staticmethod
     def disagreements(_values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

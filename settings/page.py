@@ -17,8 +17,9 @@ def markdown() -> str:
         "`value@not_before/not_after`, in ISO dates (whole days, UTC) or moments; either may be empty. Write `,`, `@`",
         "and `%` inside a value as `%2C`, `%40` and `%25`.",
         "",
-        "`RECEIVER_RATE_PER_SOURCE` counts by the address that opened the connection. No forwarding header is trusted,",
-        "so behind a proxy every sender is the proxy: set the limit there instead.",
+        "`RECEIVER_RATE_PER_SOURCE` and `IBEX_SOURCE_ADDRESSES` go by the address that opened the connection. Where",
+        "that is one of `TRUSTED_PROXIES`, they go by the last in `X-Forwarded-For` that is none of them; what the",
+        "sender wrote there stands further left and counts for nothing. No other forwarding header is believed.",
     ]
     groups: list[type[Group]] = [Settings, *(group for _, group in GROUPS)]
     for group in groups:

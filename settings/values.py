@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import make_url
@@ -24,10 +25,12 @@ from db.sealing import KEY_BYTES, EncryptionKey
 from ops.actions.passwords import fault_of_hash
 from providers.fields import is_id
 from providers.rotation import Malformed, Secret, entries, read_base64
+from providers.sources import Source, load_sources
 
 DATABASE_SCHEMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 OPS_ROLES: Final = ("viewer", "operator", "approver")
+RSA_BITS: Final = 2048
 WEBHOOK_SECRET_BYTES: Final = range(24, 65)  # what the Standard Webhooks specification allows
 
 
@@ -132,11 +135,16 @@ def sentry_dsn(text: str) -> Secret:
     return secret
 
 
-def credential(text: str) -> Secret:
-    """A secret that travels in a header: printable ASCII without spaces."""
+def word(text: str) -> str:
+    """Printable ASCII without spaces."""
     if not re.fullmatch(r"[!-~]+", text):
         raise Malformed("must be printable ASCII without spaces")
-    return Secret(text)
+    return text
+
+
+def credential(text: str) -> Secret:
+    """A secret that travels in a header: printable ASCII without spaces."""
+    return Secret(word(text))
 
 
 def identifier(text: str) -> str:
@@ -187,14 +195,39 @@ def base_url(text: str) -> str:
 
 def ed25519_public(text: str) -> bytes:
     """The DER bytes of one public key, checked to be Ed25519."""
+    return _public_key(text, lambda key: isinstance(key, Ed25519PublicKey), "an Ed25519 public key (SPKI)")
+
+
+def rsa_public(text: str) -> bytes:
+    """The DER bytes of one public key, checked to be RSA and long enough that nobody else can sign for it."""
+    return _public_key(
+        text,
+        lambda key: isinstance(key, RSAPublicKey) and key.key_size >= RSA_BITS,
+        f"an RSA public key (SPKI) of {RSA_BITS} bits or more",
+    )
+
+
+def _public_key(text: str, is_right: Callable[[object], bool], kind: str) -> bytes:
     der = read_base64(text)
     try:
-        usable = isinstance(load_der_public_key(der), Ed25519PublicKey)
+        usable = is_right(load_der_public_key(der))
     except Exception:  # noqa: BLE001 (the parser has many ways to refuse, and each is the same refusal here)
         usable = False
     if not usable:
-        raise Malformed("each entry must be the base64 of the DER of an Ed25519 public key (SPKI)")
+        raise Malformed(f"each entry must be the base64 of the DER of {kind}")
     return der
+
+
+def sources(text: str) -> tuple[Source, ...]:
+    """Addresses and networks that requests may come from."""
+    return load_sources(entries(text))
+
+
+def percent(text: str) -> Decimal:
+    """A share in percent, 0.5 for half of one in a hundred; at most four places."""
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,4})?", text):
+        raise Malformed("must be a number of percent from 0 to 99.9999, with at most four places")
+    return Decimal(text)
 
 
 def webhook_secret(text: str) -> Secret:

@@ -54,19 +54,16 @@ def create_app(
         metrics=metrics,
         note_keys=_note_keys(engine),
     )
-    keys = ReceivingKeys(
-        due_public_keys=settings.due.webhook_public_keys or (),
-        due_legacy_secrets=settings.due.legacy_webhook_secret or (),
-    )
     bodies = BodyReader(settings.web_threads)
     mount_pages(app, settings, engine=engine, bodies=bodies)
     limit = settings.receiver_rate_per_source
     receiver = Receiver(
-        routes(keys),
+        routes(_receiving_keys(settings)),
         writer,
         metrics,
         limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
         limit=parse(limit) if limit else None,
+        proxies=settings.trusted_proxies or (),
         bodies=bodies,
     )
     receiver.mount(app)
@@ -84,6 +81,23 @@ def create_app(
     app.extensions["inbox_writer"] = writer
     app.extensions["announcer"] = announcer
     return app
+
+
+def _receiving_keys(settings: Settings) -> ReceivingKeys:
+    due, bridge, ibex, stripe = settings.due, settings.bridge, settings.ibex, settings.stripe
+    return ReceivingKeys(
+        due_public_keys=due.webhook_public_keys or (),
+        due_legacy_secrets=due.legacy_webhook_secret or (),
+        bridge_public_keys=bridge.webhook_public_keys or (),
+        bridge_kyc_keys=bridge.kyc_webhook_public_keys or (),
+        bridge_deposit_keys=bridge.deposit_webhook_public_keys or (),
+        bridge_transfer_keys=bridge.transfer_webhook_public_keys or (),
+        bridge_tolerance=bridge.webhook_tolerance,
+        ibex_secrets=ibex.webhook_secrets or (),
+        ibex_sources=ibex.source_addresses or (),
+        stripe_secrets=stripe.webhook_secrets or (),
+        stripe_tolerance=stripe.webhook_tolerance,
+    )
 
 
 def _store(engine: Engine, sealer: Sealer) -> Store:

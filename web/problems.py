@@ -33,6 +33,7 @@ METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "This address takes othe
 POST_ONLY = Problem("method-not-allowed", 405, "Webhooks are posted.", {"Allow": "POST"})
 TOO_LARGE = Problem("too-large", 413, "The body has more than 262,144 bytes.")
 NOT_JSON_TYPE = Problem("unsupported-media-type", 415, "The Content-Type is not JSON.")
+SOURCE_REFUSED = Problem("source-refused", 403, "This address may not send here.")
 NO_SIGNATURE = Problem("signature-missing", 401, "The signature is missing.", {"WWW-Authenticate": "Signature"})
 BAD_SIGNATURE = Problem("signature-wrong", 401, "The signature is wrong.", {"WWW-Authenticate": "Signature"})
 STALE = Problem("timestamp-stale", 400, "The signed time is too far from now.")

@@ -1,6 +1,6 @@
 """The door for webhooks: prove who sent it, store it, say so. It calls nobody and knows no business rule."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final
@@ -14,7 +14,9 @@ from werkzeug.http import parse_options_header
 from werkzeug.routing import Rule
 
 from db.inbox import Arrival
-from providers.receiving import Receiving
+from providers.fields import WrongShape
+from providers.receiving import ProofWithin, Proved, Receiving, Route, SourceRefused
+from providers.sources import Source, peer_of
 from providers.webhook_keys import MatchedKey, SignatureMissing, SignatureRefused, StaleTimestamp
 from web import problems
 from web.body import BodyReader, CutShort, TooLarge
@@ -61,17 +63,19 @@ def _place(name: str) -> str:
 class Receiver:
     """Answers every webhook route of the application it is mounted on.
 
-    `routes` are the open ones by path. `limit` is what one remote address may send this process, None for any.
+    `routes` are the open ones by path. `limit` is what one address may send this process, None for any; `proxies` are
+    ours, whose word is taken for whose request it is.
     """
 
     def __init__(
         self,
-        routes: Mapping[str, Receiving],
+        routes: Mapping[str, Route],
         writer: InboxWriter,
         metrics: DoorMetrics,
         *,
         limiter: RateLimiter,
         limit: RateLimitItem | None = None,
+        proxies: Sequence[Source] = (),
         bodies: BodyReader | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -80,11 +84,12 @@ class Receiver:
         self._metrics = metrics
         self._counters = {
             (provider, duplicate): metrics.events.labels(provider, result)
-            for provider in {receiving.provider for receiving in routes.values()}
+            for provider in {route.provider for route in routes.values()}
             for duplicate, result in ((False, "accepted"), (True, "duplicate"))
         }
         self._limiter = limiter
         self._limit = limit
+        self._proxies = proxies
         self._bodies = bodies or BodyReader()
         self._now = now
 
@@ -100,16 +105,16 @@ class Receiver:
 
     def _ahead_of(self, others: WSGIApplication) -> WSGIApplication:
         def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            receiving = self._routes.get(environ["PATH_INFO"])
-            if receiving is None:
+            route = self._routes.get(environ["PATH_INFO"])
+            if route is None:
                 return others(environ, start_response)
             try:
-                answer = self._receive(receiving, environ)
+                answer = self._receive(route, environ)
             except _Refused as refused:
-                response = self._refuse(receiving.provider, refused.problem, refused.reason)
+                response = self._refuse(route.provider, refused.problem, refused.reason)
                 return response(environ, start_response)
             except CannotStore:
-                return self._refuse(receiving.provider, problems.CANNOT_STORE)(environ, start_response)
+                return self._refuse(route.provider, problems.CANNOT_STORE)(environ, start_response)
             except Exception as error:
                 log.exception("web.failed", path=environ["PATH_INFO"], error=type(error).__name__)
                 return problems.FAILED.response()(environ, start_response)
@@ -118,10 +123,10 @@ class Receiver:
 
         return application
 
-    def _receive(self, receiving: Receiving, environ: WSGIEnvironment) -> bytes:
+    def _receive(self, route: Route, environ: WSGIEnvironment) -> bytes:
         """Check and store one request; what to answer it. Raises: _Refused, CannotStore."""
-        stored = self._writer.write(self._check(receiving, environ))
-        self._counters[receiving.provider, stored.duplicate].inc()
+        stored = self._writer.write(self._check(route, environ))
+        self._counters[route.provider, stored.duplicate].inc()
         return _ANSWERS[stored.duplicate]
 
     def _refuse(self, provider: str, problem: problems.Problem, reason: str | None = None) -> Response:
@@ -130,7 +135,7 @@ class Receiver:
         log.info("webhook.refused", provider=provider, reason=reason, status=problem.status)
         return problem.response()
 
-    def _check(self, receiving: Receiving, environ: WSGIEnvironment) -> Arrival:
+    def _check(self, route: Route, environ: WSGIEnvironment) -> Arrival:
         """The checks, in the order that is promised outside: a request wrong in two ways fails by the earlier."""
         if environ["REQUEST_METHOD"].upper() != "POST":
             raise _Refused(problems.POST_ONLY)
@@ -138,15 +143,19 @@ class Receiver:
         if not _is_json(environ.get("CONTENT_TYPE", "")):
             raise _Refused(problems.NOT_JSON_TYPE)
         headers = _Headers(environ)
-        matched = self._verify(receiving, headers, body)
+        if isinstance(route, Receiving):
+            matched = self._verify(route, headers, body)
+        else:
+            proved = self._prove(route, environ, headers, body)
+            matched, body = proved.key, proved.body
         try:
-            name = receiving.name(body, parse_object(body))
+            name = route.name(body, parse_object(body))
         except NotAnObject:
             raise _Refused(problems.NOT_AN_OBJECT) from None
-        if self._limit is not None and not self._limiter.hit(self._limit, environ.get("REMOTE_ADDR") or "unknown"):
+        if self._limit is not None and not self._limiter.hit(self._limit, self._peer(environ) or "unknown"):
             raise _Refused(problems.TOO_MANY)
         return Arrival(
-            provider=receiving.provider,
+            provider=route.provider,
             event_id=name.id,
             route=environ["PATH_INFO"],
             type=name.type,
@@ -154,7 +163,7 @@ class Receiver:
             body=body,
             # Postgres stores every letter but NUL, and an event is not lost over a header.
             headers={
-                key: text.replace("\0", "?") for key in receiving.kept_headers if (text := headers.get(key)) is not None
+                key: text.replace("\0", "?") for key in route.kept_headers if (text := headers.get(key)) is not None
             },
             matched_key=matched.fingerprint,
         )
@@ -167,15 +176,31 @@ class Receiver:
         except CutShort:
             raise _Refused(problems.CUT_SHORT) from None
 
-    def _verify(self, receiving: Receiving, headers: _Headers, body: bytes) -> MatchedKey:
+    def _verify(self, route: Receiving, headers: _Headers, body: bytes) -> MatchedKey:
         try:
-            return receiving.verify(body, headers, self._now())
-        except SignatureMissing as error:
-            raise _Refused(problems.NO_SIGNATURE, error.reason) from None
+            return route.verify(body, headers, self._now())
         except SignatureRefused as error:
-            raise _Refused(problems.BAD_SIGNATURE, error.reason) from None
+            raise _unproved(error) from None
         except StaleTimestamp:
             raise _Refused(problems.STALE) from None
+
+    def _prove(self, route: ProofWithin, environ: WSGIEnvironment, headers: _Headers, body: bytes) -> Proved:
+        try:
+            return route.prove(body, headers, self._peer(environ), self._now())
+        except SourceRefused:
+            raise _Refused(problems.SOURCE_REFUSED) from None
+        except WrongShape:
+            raise _Refused(problems.NOT_AN_OBJECT) from None
+        except SignatureRefused as error:
+            raise _unproved(error) from None
+
+    def _peer(self, environ: WSGIEnvironment) -> str | None:
+        return peer_of(environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"), self._proxies)
+
+
+def _unproved(error: SignatureRefused) -> _Refused:
+    problem = problems.NO_SIGNATURE if isinstance(error, SignatureMissing) else problems.BAD_SIGNATURE
+    return _Refused(problem, error.reason)
 
 
 def _is_json(content_type: str) -> bool:

@@ -1,5 +1,6 @@
 """The whole system on one machine: servers, pretended providers, web, worker and clock, watched by a supervisor."""
 
+import base64
 import json
 import os
 import secrets
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from embedded.instance import Instance, new_instance
 from embedded.ports import free_port
@@ -23,7 +26,7 @@ from settings import GROUPS, Settings, table
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("web", "worker", "clock")
-PRETENDED: Final = ("due", "alpaca")
+PRETENDED: Final = ("due", "alpaca", "bridge", "ibex", "stripe")
 SETTINGS: Final = frozenset(row.name for _, group in (("", Settings), *GROUPS) for _, row in table(group))
 CONTROL_S: Final = 10.0  # how long the pretended providers' control has to answer
 START_LIMIT: Final = timedelta(minutes=3)  # of a process, on a slow and busy machine
@@ -117,7 +120,7 @@ def _start(
     port = given.get("PORT", "").strip() or str(free_port())
     web = f"http://127.0.0.1:{port}"
     names = [name for name in PRETENDED if pretend and not given.get(f"{name.upper()}_BASE_URL", "").strip()]
-    sandbox = _sandbox(supervisor, instance, seed, f"{web}/webhooks/due") if names else None
+    sandbox = _sandbox(supervisor, instance, seed, f"{web}/webhooks") if names else None
     operator = None if given.get("OPS_USERS", "").strip() else (OPERATOR, secrets.token_urlsafe(12))
     environment = {
         **{name: value for name, value in given.items() if not name.startswith("PYTHON")},
@@ -172,10 +175,16 @@ def _sandbox(supervisor: Supervisor, instance: Instance, seed: int, webhooks: st
     config = {
         "firm_cash": "1000000",
         "due_signing_seeds": [secrets.token_hex(32)],
-        "due_webhook_url": webhooks,
-        "due_legacy_webhook_url": f"{webhooks}/deposit",
+        "due_webhook_url": f"{webhooks}/due",
+        "due_legacy_webhook_url": f"{webhooks}/due/deposit",
+        "bridge_signing_keys": [_rsa_key()],
+        "bridge_webhook_url": f"{webhooks}/bridge",
+        "ibex_webhook_url": f"{webhooks}/ibex",
+        "ibex_webhook_secret": secrets.token_urlsafe(24),
+        "stripe_webhook_url": f"{webhooks}/stripe",
+        "stripe_webhook_secrets": [f"whsec_{secrets.token_urlsafe(24)}"],
     }
-    ports = [f"{name}={free_port()}" for name in ("--port", "--due-port", "--alpaca-port")]
+    ports = [f"{name}={free_port()}" for name in ("--port", *(f"--{provider}-port" for provider in PRETENDED))]
     command = [*_module("sandbox"), "--seed", str(seed), *ports, "--config", json.dumps(config)]
     log = instance.folder / "logs" / "sandbox.log"
     plain = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
@@ -193,6 +202,12 @@ def _sandbox(supervisor: Supervisor, instance: Instance, seed: int, webhooks: st
     if said is None:
         raise RuntimeError("the sandbox did not say where it is")
     return said
+
+
+def _rsa_key() -> str:
+    """A private key that nobody has, as the sandbox takes it."""
+    key = generate_private_key(public_exponent=65_537, key_size=2048)
+    return base64.b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
 
 
 def _said(log: Path) -> Mapping[str, Any] | None:
@@ -215,6 +230,18 @@ def _credentials(sandbox: Mapping[str, Any], names: list[str]) -> dict[str, str]
         "ALPACA_KEY_ID": sandbox["alpaca_key_id"],
         "ALPACA_SECRET": sandbox["alpaca_secret"],
         "ALPACA_FIRM_ACCOUNT_ID": sandbox["alpaca_firm_account_id"],
+        "BRIDGE_BASE_URL": sandbox["bridge"],
+        "BRIDGE_API_KEY": sandbox["bridge_api_key"],
+        "BRIDGE_WEBHOOK_PUBLIC_KEYS": sandbox["bridge_public_key"],
+        "IBEX_BASE_URL": sandbox["ibex"],
+        "IBEX_CLIENT_ID": sandbox["ibex_client_id"],
+        "IBEX_CLIENT_SECRET": sandbox["ibex_client_secret"],
+        "IBEX_AUTH_URL": sandbox["ibex"],
+        "IBEX_AUDIENCE": sandbox["ibex_audience"],
+        "IBEX_WEBHOOK_SECRETS": sandbox["ibex_webhook_secret"],
+        "STRIPE_BASE_URL": sandbox["stripe"],
+        "STRIPE_SECRET_KEY": sandbox["stripe_secret_key"],
+        "STRIPE_WEBHOOK_SECRETS": sandbox["stripe_webhook_secret"],
     }
     return {setting: value for setting, value in settings.items() if setting.partition("_")[0].lower() in names}
 

@@ -8,22 +8,32 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from funding.chain_addresses import NoAddress, normal
 from providers.event_names import EventName, clean_type, digest_of, storable_id
 from providers.ibex import secret
-from providers.ibex.secret import Proved
 from providers.ibex.shapes import Shape, shapes_of
-from providers.ibex.sources import Source, is_allowed
-from providers.receiving import Body
+from providers.receiving import Body, ProofWithin, Proved, SourceRefused
+from providers.rotation import Secret, Windowed
+from providers.sources import Source, is_allowed
 from providers.webhook_keys import Headers, WebhookKey
 
 PATHS: Final = ("/webhooks/ibex", "/webhooks/ibex/crypto-receive")  # both closed without a secret
 
 
-class SourceRefused(Exception):
-    """The request comes from an address that is not IBEX's: 403."""
+def routes(secrets: Sequence[Windowed[Secret]], *, sources: Sequence[Source] = ()) -> Mapping[str, ProofWithin]:
+    """IBEX's own route and the seed's, both with the one check; none without a secret.
+
+    `sources`: where they may come from, if that is known. IBEX may change it; as copied in 2026 from its documentation:
+    sandbox 35.243.242.121, 34.74.236.191; production 34.148.92.171, 35.196.168.24.
+    """
+    loaded = secret.load_secrets(secrets)
+    if not loaded:
+        return {}
+    one = ProofWithin("ibex", partial(check, secrets=loaded, sources=sources), name)
+    return dict.fromkeys(PATHS, one)
 
 
 def check(
@@ -60,6 +70,8 @@ def name(body: bytes, event: Body) -> EventName:
             return EventName(_by_arrival(event) or _by_bytes(body), shape)
         case Shape.ENVELOPE:
             return EventName(_by_arrival(event.get("data")) or _by_bytes(body), clean_type(event.get("event")))
+        case Shape.POLL:  # ours alone: at the door it is somebody's words, and names nothing
+            return EventName(_by_bytes(body), None)
 
 
 def _by_transaction(event: Mapping[str, Any]) -> str | None:

@@ -7,7 +7,6 @@ Source: IBEX documentation, "Webhooks", as copied in 2026; nothing else is publi
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,10 +14,10 @@ from providers import webhook_keys
 from providers.fields import WrongShape
 from providers.ibex import exact
 from providers.ibex.exact import Members
+from providers.receiving import Proved
 from providers.rotation import Secret, Windowed
 from providers.webhook_keys import (
     Headers,
-    MatchedKey,
     SignatureMalformed,
     SignatureMissing,
     WebhookKey,
@@ -30,21 +29,13 @@ _NAMES: Final = ("webhookSecret", "secret")  # the first that is there counts, e
 _HIDDEN: Final = frozenset({"webhooksecret", "secret", "xwebhooksecret"})
 
 
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """A body whose secret is ours: the key that it is, and the body without it, numbers digit for digit."""
-
-    key: MatchedKey
-    body: bytes
-
-
 def load_secrets(entries: Sequence[Windowed[Secret]]) -> tuple[WebhookKey[bytes], ...]:
     """Secrets ready for `prove`. An empty one is left out: it would prove everybody."""
     return tuple(secret for secret in webhook_keys.load_secrets(entries) if secret.key.strip())
 
 
 def prove(body: bytes, headers: Headers, secrets: Sequence[WebhookKey[bytes]], now: datetime) -> Proved:
-    """Find the secret in a body, or in its header, compare it, and take it away.
+    """Find the secret in a body, or in its header, compare it, and take it away; numbers stay digit for digit.
 
     Raises: SignatureRefused, in its kinds; WrongShape: not a JSON object, or too deep to be read.
     """

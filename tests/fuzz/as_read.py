@@ -11,7 +11,10 @@ from funding.money import DIGITS
 from providers.alpaca import interpret as alpaca
 from providers.alpaca.sse import Parser
 from providers.answers import problem, retry_after, safe
+from providers.bridge import interpret as bridge
 from providers.due import interpret as due
+from providers.ibex import interpret as ibex
+from providers.stripe import interpret as stripe
 from tests.fuzz.told import told
 from tests.support.door import NOW
 from web.json_object import NotAnObject, parse_object
@@ -26,6 +29,21 @@ def due_interpret(body: bytes) -> None:
 def alpaca_interpret(body: bytes) -> None:
     for source in ("stream", "poll", "replay", "webhook"):
         _read_twice(lambda source=source: alpaca.interpret(body, source=source))  # type: ignore[misc]
+
+
+def bridge_interpret(body: bytes) -> None:
+    for source in ("webhook", "poll", "replay"):
+        _read_twice(lambda source=source: bridge.interpret(body, source=source))  # type: ignore[misc]
+
+
+def ibex_interpret(body: bytes) -> None:
+    for source in ("webhook", "poll", "replay"):
+        _read_twice(lambda source=source: ibex.interpret(body, source=source))  # type: ignore[misc]
+
+
+def stripe_interpret(body: bytes) -> None:
+    for source in ("webhook", "poll", "replay"):
+        _read_twice(lambda source=source: stripe.interpret(body, source=source))  # type: ignore[misc]
 
 
 def _read_twice(read: Callable[[], Reading]) -> None:

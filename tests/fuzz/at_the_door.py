@@ -1,10 +1,11 @@
 """Requests to the door, and what is signed: the answers that were promised, and no way round a signature."""
 
+import base64
 import hmac
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -16,11 +17,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import run_wsgi_app
 
 from db.inbox import Arrival, Stored
+from providers.bridge import signature as bridge
 from providers.due import signature
+from providers.fields import WrongShape
+from providers.ibex import secret as ibex
 from providers.rotation import Secret, Windowed
 from providers.routes import ReceivingKeys, routes
-from providers.webhook_keys import SignatureRefused, load_secrets
+from providers.stripe import signature as stripe
+from providers.webhook_keys import SignatureRefused, StaleTimestamp, load_secrets
 from tests.support.door import NOW, Signer
+from tests.support.signing import IBEX_SECRET, STRIPE_SECRET, bridge_headers, bridge_key, stripe_headers
 from web.app import _http_problem
 from web.inbox_writer import InboxWriter
 from web.json_object import parse_object
@@ -31,6 +37,8 @@ SIGNER: Final = Signer()
 LEGACY: Final = "due-legacy-test-secret"
 ED25519: Final = "X-Webhook-Signature"
 HMAC: Final = "X-Due-Signature"
+STRIPES: Final = "Stripe-Signature"
+BRIDGE_PUBLIC: Final = Windowed(base64.b64decode(bridge_key().der_base64))
 RIGHT: Final = "*"  # in a signature header: the signature that is right for the body
 PROMISED: Final = {200, 400, 401, 404, 405, 413, 415}
 SERVER: Final[Mapping[str, Any]] = {
@@ -57,11 +65,10 @@ def environ_of(request: bytes) -> dict[str, Any]:
     method, _, target = first.partition(" ")
     path, _, query = target.removesuffix(" HTTP/1.1").partition("?")
     sent = {name.strip().upper().replace("-", "_"): text.strip() for name, _, text in (x.partition(":") for x in lines)}
-    sent |= {
-        name: text.replace(RIGHT, right)
-        for name, right in (("X_WEBHOOK_SIGNATURE", SIGNER.sign(body)), ("X_DUE_SIGNATURE", legacy_signature(body)))
-        if (text := sent.get(name)) is not None
-    }
+    own = bridge_signature(body) if path.startswith("/webhooks/bridge") else SIGNER.sign(body)
+    signed = {"X_WEBHOOK_SIGNATURE": own, "X_DUE_SIGNATURE": legacy_signature(body)}
+    signed["STRIPE_SIGNATURE"] = stripe_header(body)
+    sent |= {name: text.replace(RIGHT, right) for name, right in signed.items() if (text := sent.get(name)) is not None}
     length = {} if "TRANSFER_ENCODING" in sent else {"CONTENT_LENGTH": sent.get("CONTENT_LENGTH", str(len(body)))}
     kind = {"CONTENT_TYPE": sent["CONTENT_TYPE"]} if "CONTENT_TYPE" in sent else {}
     rest = {f"HTTP_{name}": text for name, text in sent.items() if name and not name.startswith("CONTENT_")}
@@ -81,6 +88,14 @@ def environ_of(request: bytes) -> dict[str, Any]:
 
 def legacy_signature(body: bytes) -> str:
     return hmac.digest(LEGACY.encode(), body, "sha256").hex()
+
+
+def bridge_signature(body: bytes) -> str:
+    return bridge_headers(body)[ED25519]  # their headers have one name
+
+
+def stripe_header(body: bytes) -> str:
+    return stripe_headers(body)[STRIPES]
 
 
 def check_answer(app: Any, request: bytes, stored: Callable[[], int]) -> int:
@@ -118,10 +133,30 @@ def check_refusal(status: int, headers: Headers, said: bytes, method: str) -> No
 
 
 def proved(headers: EnvironHeaders, path: str, body: bytes) -> bool:
-    """Whether these headers carry the one right signature, told apart without the code that is under test."""
+    """Whether these headers or this body carry the right proof, told apart without the code that is under test."""
+    if path.startswith("/webhooks/bridge"):
+        return headers.get(ED25519, "").strip(" \t") == bridge_signature(body)
+    if path in {"/webhooks/stripe", "/webhook/stripe"}:
+        return is_stripes(headers.get(STRIPES, ""), body)
+    if path.startswith("/webhooks/ibex"):
+        return carries(body, headers.get("X-Webhook-Secret"))
     if ED25519 in headers or path == "/webhooks/due":
         return headers.get(ED25519, "").strip(" \t").lower() == SIGNER.sign(body)
     return headers.get(HMAC, "").strip(" \t").lower() == legacy_signature(body)
+
+
+def is_stripes(text: str, body: bytes) -> bool:
+    """Whether a header has the one time that is now, and a signature for it."""
+    fields = [field.strip(" \t") for field in text.split(",")]
+    return set(stripe_header(body).split(",")) <= set(fields)
+
+
+def carries(body: bytes, header: str | None) -> bool:
+    """Whether the secret is in a place where IBEX puts it."""
+    said = json.loads(body, parse_int=str, parse_float=str)
+    inner = said.get("data")
+    places = [said.get("webhookSecret"), said.get("secret"), header]
+    return IBEX_SECRET in [*places, inner.get("webhookSecret") if isinstance(inner, dict) else None]
 
 
 @contextmanager
@@ -135,7 +170,13 @@ def a_door() -> Iterator[tuple[Any, list[Arrival]]]:
 
     metrics = DoorMetrics()
     writer = InboxWriter(store, lambda ids: None, metrics=metrics)
-    keys = ReceivingKeys(due_public_keys=[Windowed(SIGNER.der)], due_legacy_secrets=[Windowed(Secret(LEGACY))])
+    keys = ReceivingKeys(
+        due_public_keys=[Windowed(SIGNER.der)],
+        due_legacy_secrets=[Windowed(Secret(LEGACY))],
+        bridge_public_keys=[BRIDGE_PUBLIC],
+        ibex_secrets=[Windowed(Secret(IBEX_SECRET))],
+        stripe_secrets=[Windowed(Secret(STRIPE_SECRET))],
+    )
     limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
     app = Flask("door")
     app.register_error_handler(HTTPException, _http_problem)
@@ -152,7 +193,10 @@ def door(request: bytes) -> None:
 def answer_to(request: bytes) -> int:
     """The status of a door's answer that has been checked."""
     with a_door() as (app, kept):
-        return check_answer(app, request, lambda: len(kept))
+        status = check_answer(app, request, lambda: len(kept))
+    for arrival in kept:
+        assert arrival.provider != "ibex" or IBEX_SECRET.encode() not in arrival.body
+    return status
 
 
 ED25519_KEYS: Final = signature.load_keys([Windowed(Signer(7).der), Windowed(SIGNER.der)])
@@ -179,6 +223,50 @@ def due_legacy_signature(data: bytes) -> None:
         assert text.strip(" \t").lower() != legacy_signature(body)
     else:
         assert text.strip(" \t").lower() == legacy_signature(body)
+
+
+BRIDGE_KEYS: Final = bridge.load_keys([Windowed(base64.b64decode(bridge_key(1).der_base64)), BRIDGE_PUBLIC])
+STRIPE_SECRETS: Final = load_secrets([Windowed(Secret("whsec_another")), Windowed(Secret(STRIPE_SECRET))])
+IBEX_SECRETS: Final = ibex.load_secrets([Windowed(Secret("another-secret-of-ours")), Windowed(Secret(IBEX_SECRET))])
+
+
+def bridge_signed(data: bytes) -> None:
+    """Header, newline, body: accepted only with Bridge's signature of now."""
+    text, headers, body = _signed(data, ED25519, bridge_signature)
+    try:
+        bridge.verify(body, headers, BRIDGE_KEYS, NOW)
+    except (SignatureRefused, StaleTimestamp):
+        assert text.strip(" \t") != bridge_signature(body)
+    else:
+        assert text.strip(" \t") == bridge_signature(body)
+
+
+def stripe_signed(data: bytes) -> None:
+    """The same with Stripe's, which may stand among others."""
+    text, headers, body = _signed(data, STRIPES, stripe_header)
+    try:
+        stripe.verify(body, headers, STRIPE_SECRETS, NOW)
+    except (SignatureRefused, StaleTimestamp):
+        assert text.strip(" \t") != stripe_header(body)
+    else:
+        assert is_stripes(text, body)
+
+
+def ibex_proved(data: bytes) -> None:
+    """The same with IBEX's secret, of which nothing is left: proved once, a body without it proves nothing."""
+    text, _, body = data.partition(b"\n")
+    headers = Headers([("X-Webhook-Secret", text.decode("latin-1").replace("\r", ""))]) if text else Headers()
+    try:
+        proved = ibex.prove(body, headers, IBEX_SECRETS, NOW)
+    except (SignatureRefused, WrongShape):
+        return
+    assert carries(body, headers.get("X-Webhook-Secret")) or b"another-secret-of-ours" in data
+    assert isinstance(parse_object(proved.body), dict)
+    if carries(body, headers.get("X-Webhook-Secret")):
+        assert IBEX_SECRET.encode() not in proved.body
+    with suppress(SignatureRefused):
+        ibex.prove(proved.body, Headers(), IBEX_SECRETS, NOW)
+        raise AssertionError("a proof is left")
 
 
 def _signed(data: bytes, header: str, sign: Callable[[bytes], str]) -> tuple[str, Headers, bytes]:

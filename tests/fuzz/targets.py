@@ -7,9 +7,25 @@ sent, settings as in a file of them, one value a line.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.fuzz.as_read import alpaca_interpret, alpaca_sse, due_interpret, json_object, provider_answer
+from tests.fuzz.as_read import (
+    alpaca_interpret,
+    alpaca_sse,
+    bridge_interpret,
+    due_interpret,
+    ibex_interpret,
+    json_object,
+    provider_answer,
+    stripe_interpret,
+)
 from tests.fuzz.as_written import customers, money, record_file, settings
-from tests.fuzz.at_the_door import door, due_legacy_signature, due_signature
+from tests.fuzz.at_the_door import (
+    bridge_signed,
+    door,
+    due_legacy_signature,
+    due_signature,
+    ibex_proved,
+    stripe_signed,
+)
 
 Target = Callable[[bytes], None]
 
@@ -19,8 +35,14 @@ TARGETS: Final[Mapping[str, Target]] = {
         door,
         due_signature,
         due_legacy_signature,
+        bridge_signed,
+        ibex_proved,
+        stripe_signed,
         due_interpret,
         alpaca_interpret,
+        bridge_interpret,
+        ibex_interpret,
+        stripe_interpret,
         alpaca_sse,
         json_object,
         provider_answer,

@@ -38,8 +38,9 @@ def test_what_the_door_begins_with_reaches_every_check() -> None:
     answers = {seed.name: answer_to(seed.read_bytes()) for seed in seeds_of("door")}
     assert answers == {
         **dict.fromkeys(["chunked", "legacy", "signed"], 200),
-        **dict.fromkeys(["not-an-object", "too-short"], 400),
-        "both": 401,
+        **dict.fromkeys(["bridge", "bridge-alias", "ibex", "ibex-header", "stripe", "stripe-alias"], 200),
+        **dict.fromkeys(["not-an-object", "too-short", "ibex-text"], 400),
+        **dict.fromkeys(["both", "bridge-old", "ibex-wrong"], 401),
         "odd-length": 200,
         "other-path": 404,
         "too-large": 413,

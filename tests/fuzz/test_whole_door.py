@@ -13,6 +13,7 @@ from tests.fuzz.seeds_of import seeds_of
 from tests.fuzz.test_targets import nearly
 from tests.support.door import no_redis
 from tests.support.door import settings as door_settings
+from tests.support.signing import IBEX_SECRET, STRIPE_SECRET, bridge_key
 from web.app import create_app, stop
 
 PATHS = [
@@ -31,7 +32,13 @@ PATHS = [
 
 @pytest.fixture
 def app(engine: Engine) -> Iterator[Flask]:
-    keys = {"DUE_WEBHOOK_PUBLIC_KEYS": SIGNER.setting, "DUE_LEGACY_WEBHOOK_SECRET": LEGACY}
+    keys = {
+        "DUE_WEBHOOK_PUBLIC_KEYS": SIGNER.setting,
+        "DUE_LEGACY_WEBHOOK_SECRET": LEGACY,
+        "BRIDGE_WEBHOOK_PUBLIC_KEYS": bridge_key().der_base64,
+        "IBEX_WEBHOOK_SECRETS": IBEX_SECRET,
+        "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
+    }
     read = door_settings("postgresql://nobody:none@127.0.0.1:1/none", "redis://127.0.0.1:1", **keys)
     app = create_app(read, engine=engine, redis=no_redis(), wake=lambda ids: None)
     yield app

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,23 @@ from embedded.ports import free_port, is_listening
 from embedded.services import Services
 from tests.support.databases import Databases
 from tests.support.door import Signer, event
+from tests.support.signing import (
+    IBEX_SECRET,
+    STRIPE_SECRET,
+    bridge_event,
+    bridge_headers,
+    bridge_key,
+    ibex_event,
+    stripe_event,
+    stripe_headers,
+)
 
 HOME = Path(__file__).parents[2]
 SIGNER = Signer()
 PATIENCE_S = 30.0
 THREADS = 4
 BODY = event()
+THEIRS = "192.0.2.7"  # where IBEX's webhooks may come from, which is not here
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,10 @@ def web(services: Services, template: str, tmp_path_factory: pytest.TempPathFact
             "DATABASE_URL": url,
             "REDIS_URL": services.redis_url,
             "DUE_WEBHOOK_PUBLIC_KEYS": SIGNER.setting,
+            "BRIDGE_WEBHOOK_PUBLIC_KEYS": bridge_key().der_base64,
+            "STRIPE_WEBHOOK_SECRETS": STRIPE_SECRET,
+            "IBEX_WEBHOOK_SECRETS": IBEX_SECRET,
+            "IBEX_SOURCE_ADDRESSES": THEIRS,
             "METRICS_TOKEN": "metrics-token",
             "PORT": str(port),
             "WEB_HOST": "127.0.0.1",
@@ -234,6 +250,44 @@ class TestSigned:
         assert web.status("\r\n".join(lines).encode("latin-1") + BODY) == 401
 
 
+def posted(path: str, headers: Sequence[str], body: bytes) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+class TestSignedByOthers:
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_two_headers_of_stripes_or_bridges_are_no_signature(self, web: Web, order: int) -> None:
+        """Joined they could be read as either; a right one does not lend its proof to another."""
+        before, now = web.stored(), datetime.now(UTC)
+        for path, body, right in (
+            ("/webhooks/bridge", bridge_event(), bridge_headers(bridge_event(), now)),
+            ("/webhook/stripe", stripe_event(), stripe_headers(stripe_event(), now)),
+        ):
+            ((name, value),) = right.items()
+            wrong = value.replace(value[-8:], "AAAAAAAA")
+            headers = [f"{name}: {value}", f"{name}: {wrong}"][::order]
+            assert web.status(posted(path, headers, body)) == 401
+        assert web.stored() == before
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [f"X-Forwarded-For: {THEIRS}"],
+            [f"X-Forwarded-For: 127.0.0.1, {THEIRS}"],
+            [f"X-Forwarded-For: {THEIRS}", f"X-Forwarded-For: {THEIRS}"],
+            [f"Forwarded: for={THEIRS}", f"X-Real-IP: {THEIRS}", f"CF-Connecting-IP: {THEIRS}"],
+            [f"Remote-Addr: {THEIRS}", f"Remote_Addr: {THEIRS}"],
+        ],
+    )
+    def test_no_header_makes_a_sender_ibex(self, web: Web, headers: list[str]) -> None:
+        before = web.stored()
+        for body in (ibex_event(), b"not json"):
+            assert web.status(posted("/webhooks/ibex", headers, body)) == 403
+        assert web.stored() == before
+
+
 class TestPaths:
     @pytest.mark.parametrize(
         "path",
@@ -286,6 +340,8 @@ class TestPaths:
 def test_the_log_of_all_this_holds_no_header_and_no_body(web: Web) -> None:
     """Runs last in this file: what was said of all that came before it."""
     web.send(request("X-Secret: hidden-words", body=b'{"id":"hidden-words"'))
+    web.send(posted("/webhooks/ibex", [], ibex_event()))
     said = web.log.read_text()
     assert "hidden-words" not in said
+    assert IBEX_SECRET not in said
     assert SIGNER.sign(BODY) not in said

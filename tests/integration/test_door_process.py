@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil  # type: ignore[import-untyped]  # its types are a package of their own
 import pytest
@@ -33,21 +34,25 @@ def until(holds: Callable[[], bool]) -> bool:
     return held
 
 
-def start(port: int, **environ: str) -> subprocess.Popen[str]:
+def start(port: int, *, log: IO[str] | int = subprocess.PIPE, **environ: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "web"],
         cwd=HOME,
         env={"PATH": os.environ["PATH"], "PORT": str(port), "WEB_HOST": "127.0.0.1", **environ},
-        stderr=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
 
 
 @contextmanager
-def web(database_url: str, redis_url: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def web(
+    database_url: str, redis_url: str, *, log: IO[str] | int = subprocess.PIPE, **environ: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A web process that answers, and its port. `log`: where it writes its log."""
     port = free_port()
     process = start(
         port,
+        log=log,
         DATABASE_URL=database_url,
         REDIS_URL=redis_url,
         DUE_WEBHOOK_PUBLIC_KEYS=SIGNER.setting,

@@ -60,7 +60,7 @@ def told_of(environ: Mapping[str, str]) -> str:
         read = load(environ)
     except SettingsError as error:
         return f"{error}{error.__cause__ or ''}"
-    assert PRIVATE not in re.sub(r"(base_url|endpoint_id|firm_account_id)='[^']*'", "", repr(read))
+    assert PRIVATE not in re.sub(r"(base_url|auth_url|audience|endpoint_id|firm_account_id)='[^']*'", "", repr(read))
     return ""
 
 
@@ -94,7 +94,7 @@ def test_what_is_nearly_right_is_taken_or_named_and_never_quoted(name: str) -> N
 
 
 # Blank, they are missed by others that need them.
-COMPANIONS = {"ALPACA_KEY_ID", "NOTIFY_ALLOW_PRIVATE"}
+COMPANIONS = {"ALPACA_KEY_ID", "IBEX_CLIENT_ID", "IBEX_EMAIL", "NOTIFY_ALLOW_PRIVATE"}
 
 
 @given(name=st.sampled_from(sorted(ALL)), value=st.text(max_size=60))
@@ -110,7 +110,10 @@ def test_an_address_that_is_taken_makes_an_engine(value: str) -> None:
         make_engine(value.strip()).dispose()
 
 
-@pytest.mark.parametrize("name", ["DUE_API_KEY", "ALPACA_KEY_ID", "ALPACA_SECRET", "METRICS_TOKEN"])
+HEADERS = ["DUE_API_KEY", "ALPACA_KEY_ID", "ALPACA_SECRET", "BRIDGE_API_KEY", "STRIPE_SECRET_KEY", "METRICS_TOKEN"]
+
+
+@pytest.mark.parametrize("name", HEADERS)
 @pytest.mark.parametrize("value", ["a%0d%0ab", "a%20b", "a%00", "k\u00e9y"])
 def test_what_goes_into_a_header_cannot_end_it(name: str, value: str) -> None:
     assert f"{name}: must be printable ASCII" in told_of({**WHOLE, name: value if name != "METRICS_TOKEN" else "a b"})

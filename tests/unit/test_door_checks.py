@@ -1,4 +1,4 @@
-"""The door's checks: each answer, and that a request wrong in two ways gets the earlier one."""
+"""The door's checks, as Due's routes make them: each answer, and that what is wrong twice gets the earlier one."""
 
 import itertools
 import json
@@ -6,21 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
-from flask import Flask
-from flask.testing import FlaskClient
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from werkzeug.test import TestResponse
 
 from db.inbox import Arrival, Stored
 from providers.rotation import Secret, Windowed
-from providers.routes import ReceivingKeys, routes
+from providers.routes import ReceivingKeys
 from tests.support.door import NOW, Signer, event
+from tests.support.memory_door import MemoryDoor, problem
 from web.body import MOST_BYTES
-from web.inbox_writer import InboxWriter
-from web.metrics import DoorMetrics
-from web.receiver import Receiver
 
 SIGNER = Signer()
 KEYS = ReceivingKeys(
@@ -31,46 +24,16 @@ LEGACY_BODY = b'{"event":"deposit","virtualAccountId":"va_Test0001","amount":"25
 LEGACY_SIGNATURE = "07b9446b5ec301b873d4db9e3c597cbd0872b840435a483e3cfbc8afbe94724b"
 
 
-class Door:
-    """A door on a store in memory, its limit one event an hour when `limited`."""
+class Door(MemoryDoor):
+    """A door of Due."""
 
     def __init__(self, keys: ReceivingKeys = KEYS, *, limited: bool = False) -> None:
-        self.arrivals: list[Arrival] = []
-        self.broken = False
-        self.metrics = DoorMetrics()
-        self.writer = InboxWriter(self._store, lambda ids: None, metrics=self.metrics)
-        receiver = Receiver(
-            routes(keys),
-            self.writer,
-            self.metrics,
-            limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
-            limit=parse("1/hour") if limited else None,
-            now=lambda: NOW,
-        )
-        app = Flask("door")
-        receiver.mount(app)
-        self.client: FlaskClient = app.test_client()
-
-    def _store(self, arrivals: Sequence[Arrival]) -> list[Stored]:
-        if self.broken:
-            raise RuntimeError("the store is broken")
-        known = {arrival.event_id for arrival in self.arrivals}
-        self.arrivals += arrivals
-        return [Stored(1, duplicate=arrival.event_id in known) for arrival in arrivals]
+        super().__init__(keys, limited=limited)
 
     def post(self, body: bytes, path: str = "/webhooks/due", **headers: str) -> TestResponse:
         """A request signed as Due signs; keyword headers are added or, when empty, taken away."""
         sent = SIGNER.headers(body) | {name.replace("_", "-"): text for name, text in headers.items()}
         return self.client.post(path, data=body, headers={name: text for name, text in sent.items() if text})
-
-    def refusals(self) -> dict[tuple[str, str], float]:
-        """How often each reason was counted, by provider and reason."""
-        return {
-            (sample.labels["provider"], sample.labels["reason"]): sample.value
-            for metric in self.metrics.refusals.collect()
-            for sample in metric.samples
-            if sample.name.endswith("_total")
-        }
 
 
 @pytest.fixture
@@ -78,15 +41,6 @@ def door() -> Iterator[Door]:
     door = Door()
     yield door
     door.writer.stop()
-
-
-def problem(response: TestResponse) -> tuple[int, str]:
-    """Status and type, having checked the form."""
-    assert response.mimetype == "application/problem+json"
-    document = json.loads(response.data)
-    assert document["status"] == response.status_code
-    assert document["title"]
-    return response.status_code, document["type"].removeprefix("urn:rampkeeper:problem:")
 
 
 class TestAccepted:

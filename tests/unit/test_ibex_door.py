@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from providers.fields import WrongShape
 from providers.ibex import door, secret
-from providers.ibex.sources import is_allowed, load_sources
+from providers.receiving import Proved, SourceRefused
 from providers.rotation import Malformed, Secret, Windowed
+from providers.sources import is_allowed, load_sources
 from providers.webhook_keys import (
     KeyRetired,
     SignatureMalformed,
@@ -39,7 +40,7 @@ def flat(said: Any = OURS) -> bytes:
     return json.dumps(FLAT if said is ... else FLAT | {"webhookSecret": said}).encode()
 
 
-def prove(body: bytes, headers: dict[str, str] | None = None) -> secret.Proved:
+def prove(body: bytes, headers: dict[str, str] | None = None) -> Proved:
     return secret.prove(body, headers or {}, SECRETS, NOW)
 
 
@@ -169,7 +170,7 @@ class TestWhereItComesFrom:
         "peer", ["35.243.242.122", "34.74.237.1", "2001:db8:0:1::7", "", None, "ibex", "127.0.0.1"]
     )
     def test_is_refused_from_elsewhere_however_right_its_secret(self, peer: str | None) -> None:
-        with pytest.raises(door.SourceRefused):
+        with pytest.raises(SourceRefused):
             door.check(flat(), {}, peer, NOW, secrets=SECRETS, sources=self.SOURCES)
 
     def test_is_anywhere_when_nothing_is_configured(self) -> None:
