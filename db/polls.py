@@ -72,7 +72,7 @@ _ADVANCE = text(f"""
 # The mark moves to when the walk began, by our clock: what changed at the provider since then is the next walk's.
 _END = text(f"""
     UPDATE poll_marks
-       SET walk_since = NULL, walk_started_at = NULL, walk_cursor = NULL, finished_at = rk_now(), last_error = NULL,
+       SET walk_since = NULL, walk_started_at = NULL, walk_cursor = :begin, finished_at = rk_now(), last_error = NULL,
            findings = findings + :found,
            high_water_mark = CASE WHEN :hold AND coalesce(high_water_mark, walk_since) > rk_now() - interval '1 day'
                                   THEN coalesce(high_water_mark, walk_since)
@@ -111,8 +111,8 @@ def begin_walk(
     """Go on with the walk under way, or begin one at the mark less the overlap; `first`: how far back the very first.
 
     `reach` is a moment the window must take in, such as when the oldest open work began. A first walk for everybody
-    takes in all since the provider's first event came, however late polls began. One row by primary key; events by
-    theirs, the first walk only.
+    takes in all since the provider's first event came, however late polls began. One row by primary key; the first
+    walk only, the provider's first event by theirs, or by ix_inbox_events_digest where it has few.
     """
     named = {"provider": provider, "poll": poll, "subject": subject}
     row = connection.execute(_BEGIN, {**named, "overlap": overlap, "first": first, "reach": reach}).one()
@@ -140,16 +140,22 @@ def advance(connection: Connection, walk: Walk, *, next_cursor: str, found: int)
     )
 
 
-def end_walk(connection: Connection, walk: Walk, *, covers: timedelta, found: int) -> Ended | None:
+def end_walk(
+    connection: Connection, walk: Walk, *, covers: timedelta | None, found: int, begin: str | None = None
+) -> Ended | None:
     """The last page has been taken in: move the mark; None when somebody else has walked on meanwhile.
 
-    `covers` is how far before the window's start the listing shows objects too. A listing that left out what it
-    showed before was cut short: then the mark stays for up to a day, so that the next walk reads the window again.
+    `begin` is where the next walk begins, if not at the listing's beginning; a walk given up forgets it. `covers` is
+    how far before the window's start the listing shows objects too; None: nothing that it leaves out is missed. A
+    listing that left out what it showed before was cut short: then the mark stays for up to a day, so that the next
+    walk reads the window again.
     Served by ix_polled_objects_window.
     """
-    window = {**_place(walk), "listed_from": walk.since - covers + timedelta(seconds=1)}
-    missing = tuple(connection.execute(_MISSING, window).scalars())
-    if connection.execute(_END, {**_place(walk), "found": found, "hold": bool(missing)}).rowcount == 0:
+    missing: tuple[str, ...] = ()
+    if covers is not None:
+        window = {**_place(walk), "listed_from": walk.since - covers + timedelta(seconds=1)}
+        missing = tuple(connection.execute(_MISSING, window).scalars())
+    if connection.execute(_END, {**_place(walk), "begin": begin, "found": found, "hold": bool(missing)}).rowcount == 0:
         return None
     return Ended(missing)
 
@@ -238,22 +244,27 @@ class Subject:
 # Open work is read again from its beginning, because a listing's window may go by creation; but not for ever.
 _LONGEST_REACH = "greatest(min(created_at), rk_now() - interval '7 days')"
 
+# "account" is a kind of link by its own id, "virtual_account.account" one by an attribute of it.
+_NAMED_BY = "CASE WHEN n.by LIKE '%.%' THEN l.attributes ->> split_part(n.by, '.', 2) ELSE l.external_id END"
+
 _ACCOUNTS = text(f"""
     WITH linked AS (
-      SELECT DISTINCT CASE kind WHEN 'account' THEN external_id ELSE attributes ->> 'account' END AS name
-        FROM customer_links WHERE provider = :provider AND kind IN ('account', 'virtual_account')
+      SELECT DISTINCT {_NAMED_BY} AS name, l.customer_id
+        FROM customer_links l JOIN unnest(CAST(:links AS text[])) AS n(by) ON l.kind = split_part(n.by, '.', 1)
+       WHERE l.provider = :provider
     ), working AS (
-      SELECT data ->> 'account' AS name, {_LONGEST_REACH} AS since
-        FROM flows WHERE status = 'open' AND kind = :flow_kind GROUP BY 1
+      SELECT coalesce(data ->> CAST(:named AS text), linked.name) AS name, {_LONGEST_REACH} AS since
+        FROM flows LEFT JOIN linked ON linked.customer_id = flows.customer_id
+       WHERE status = 'open' AND kind = ANY(CAST(:flows AS text[])) GROUP BY 1
     ), ranked AS (
       SELECT name, w.since, m.finished_at,
              row_number() OVER (PARTITION BY w.since IS NULL ORDER BY m.finished_at NULLS FIRST, name) AS turn
-        FROM linked FULL JOIN working w USING (name)
+        FROM (SELECT DISTINCT name FROM linked) l FULL JOIN working w USING (name)
         LEFT JOIN poll_marks m ON m.provider = :provider AND m.poll = :poll AND m.subject = name
        WHERE name <> ''
     )
     SELECT name, since FROM ranked WHERE turn <= :limit ORDER BY turn
-""")  # noqa: S608 -- built from the constant above
+""")  # noqa: S608 -- built from the constants above
 
 _WORKING_SINCE = text(f"""
     SELECT {_LONGEST_REACH} FROM flows WHERE status = 'open' AND provider = :provider HAVING count(*) > 0
@@ -261,14 +272,24 @@ _WORKING_SINCE = text(f"""
 
 
 def accounts_in_turn(
-    connection: Connection, *, provider: str, poll: str, flow_kind: str, limit: int
+    connection: Connection,
+    *,
+    provider: str,
+    poll: str,
+    links: Sequence[str],
+    flows: Sequence[str],
+    named: str | None,
+    limit: int,
 ) -> Sequence[Subject]:
     """The accounts to walk now: those with open work first, each group longest unread first, at most `limit`.
 
+    `links` name accounts: a kind of link by its own id, "kind.attribute" by that attribute. Open work are open flows of
+    the kinds `flows`, on the account that their data gives under `named`, else on all that their customer's links name.
     A quarter is kept for accounts without open work, so that money nobody told us of is found too. Reads every link
     and, by ix_flows_open_moved_at, every open flow; no locks.
     """
-    rows = connection.execute(_ACCOUNTS, {"provider": provider, "poll": poll, "flow_kind": flow_kind, "limit": limit})
+    values = {"provider": provider, "poll": poll, "links": links, "flows": flows, "named": named, "limit": limit}
+    rows = connection.execute(_ACCOUNTS, {**values, "links": list(links), "flows": list(flows)})
     subjects = [Subject(row.name, row.since) for row in rows]
     working = [s for s in subjects if s.working_since is not None]
     others = [s for s in subjects if s.working_since is None]
@@ -286,13 +307,30 @@ def working_since(connection: Connection, provider: str) -> datetime | None:
     return since
 
 
-def account_of(connection: Connection, provider: str, virtual_account: str) -> str | None:
-    """The provider's account that a linked virtual account belongs to. Served by the primary key of customer_links."""
-    account: str | None = connection.execute(
-        text("""
-            SELECT attributes ->> 'account' FROM customer_links
-             WHERE provider = :provider AND kind = 'virtual_account' AND external_id = :id
-        """),
-        {"provider": provider, "id": virtual_account},
-    ).scalar_one_or_none()
-    return account
+_ACCOUNTS_OF = text(f"""
+    WITH known AS (
+      SELECT kind, external_id, customer_id FROM customer_links
+       WHERE provider = :provider AND kind = :kind AND external_id = :id
+      UNION ALL
+      SELECT kind, external_id, customer_id FROM customer_links
+       WHERE provider = :provider AND kind = :kind AND lower(external_id) = :id AND external_id <> :id
+       LIMIT 1
+    )
+    SELECT DISTINCT n.turn, {_NAMED_BY} AS name
+      FROM known k CROSS JOIN unnest(CAST(:accounts AS text[])) WITH ORDINALITY AS n(by, turn)
+      JOIN customer_links l ON l.provider = :provider AND l.kind = split_part(n.by, '.', 1)
+                           AND l.customer_id = k.customer_id AND (l.kind <> k.kind OR l.external_id = k.external_id)
+     WHERE {_NAMED_BY} <> '' ORDER BY 1, 2
+""")  # noqa: S608 -- built from the constant above
+
+
+def accounts_of(connection: Connection, provider: str, kind: str, link: str, accounts: Sequence[str]) -> list[str]:
+    """The provider's accounts behind a link, in their order; none where the link is not known or leads to none.
+
+    They are those named by the first of `accounts` to name any: "kind.attribute" or "kind", of the link itself where
+    it is of that kind and else of its customer. An id that is all in lower case is found in any case.
+    Served by the primary key of customer_links and ix_customer_links_customer.
+    """
+    values = {"provider": provider, "kind": kind, "id": link, "accounts": list(accounts)}
+    rows = connection.execute(_ACCOUNTS_OF, values).all()
+    return [row.name for row in rows if row.turn == rows[0].turn]

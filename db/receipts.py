@@ -6,6 +6,7 @@ Which flow has taken one is told by its reference to the transaction, so it is w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -13,18 +14,26 @@ from sqlalchemy import Connection, text
 from funding.facts import TokensArrived
 from funding.money import Money
 
+FAILED: Final = "failed"
+ENDS: Final = ("completed", FAILED)  # statuses after which nothing more happens to a receipt
+
 _KEEP = text("""
     INSERT INTO receipts (provider, transaction_id, account, address, asset, amount, chain_hash, status, happened_at)
     VALUES (:provider, :transaction, :account, :address, :asset, :amount, :chain_hash, :status, :at)
     ON CONFLICT (provider, transaction_id) DO UPDATE
-       SET status = excluded.status, asset = excluded.asset, amount = excluded.amount,
+       SET status = CASE WHEN receipts.status = ANY(:ends) AND NOT excluded.status = ANY(:ends)
+                         THEN receipts.status ELSE excluded.status END,
+           asset = excluded.asset, amount = excluded.amount,
            address = coalesce(excluded.address, receipts.address),
            chain_hash = coalesce(excluded.chain_hash, receipts.chain_hash)
 """)
 
 
 def keep(connection: Connection, provider: str, arrived: TokensArrived) -> None:
-    """Write what is said of a receipt over what was said before. Locks its row, by primary key."""
+    """Write what is said of a receipt over what was said before. Locks its row, by primary key.
+
+    News may come in any order: one that has come to its end is not said to be on its way again.
+    """
     connection.execute(
         _KEEP,
         {
@@ -37,6 +46,7 @@ def keep(connection: Connection, provider: str, arrived: TokensArrived) -> None:
             "chain_hash": arrived.chain_hash,
             "status": arrived.status,
             "at": arrived.at,
+            "ends": list(ENDS),
         },
     )
 
@@ -62,33 +72,83 @@ def waiting_for(connection: Connection, accounts: Sequence[tuple[str, str]]) -> 
     return list(connection.execute(_WAITING_FOR, values).scalars())
 
 
+# What nobody has taken ------------------------------------------------------------------------------------------------
+
+UNMATCHED: Final = "unmatched_event"
+FOUND_BY: Final = "sweep"
+
+_TAKEN = """EXISTS (SELECT FROM flow_references f WHERE f.provider = r.provider AND f.kind = 'transaction'
+                                                        AND f.external_id = r.transaction_id)"""
+
+
 @dataclass(frozen=True, slots=True)
 class Unclaimed:
-    """A receipt that no flow has taken."""
+    """A receipt that no flow has taken, and the customer whose account it came to, if that is linked."""
 
     provider: str
     transaction: str
     account: str
+    customer: str | None
     amount: Money
+    status: str
     happened_at: datetime
 
-
-_UNCLAIMED = text("""
-    SELECT provider, transaction_id, account, asset, amount, happened_at FROM receipts r
-     WHERE first_seen_at < rk_now() - CAST(:age AS interval) AND first_seen_at > rk_now() - CAST(:back AS interval)
-       AND NOT EXISTS (SELECT FROM flow_references f WHERE f.provider = r.provider AND f.kind = 'transaction'
-                                                       AND f.external_id = r.transaction_id)
-     ORDER BY first_seen_at, transaction_id
-""")
+    @property
+    def subject(self) -> str:
+        """What its break is about."""
+        return f"transaction {self.transaction}"
 
 
-def unclaimed(connection: Connection, *, age: timedelta, back: timedelta) -> list[Unclaimed]:
-    """Receipts known for longer than `age` and not longer than `back` that no flow has taken, the oldest first.
+_UNCLAIMED = text(f"""
+    SELECT r.provider, r.transaction_id, r.account, l.customer_id, r.asset, r.amount, r.status, r.happened_at
+      FROM receipts r
+      LEFT JOIN customer_links l ON l.provider = r.provider AND l.kind = 'account' AND l.external_id = r.account
+     WHERE r.first_seen_at < rk_now() - CAST(:age AS interval) AND r.first_seen_at > rk_now() - CAST(:back AS interval)
+       AND r.amount > 0 AND r.status <> :failed AND NOT {_TAKEN}
+       AND NOT EXISTS (SELECT FROM breaks b
+                        WHERE b.provider = r.provider AND b.type = :type
+                          AND b.subject = 'transaction ' || r.transaction_id
+                          AND (b.status = 'open' OR b.resolved_by IS NOT NULL))
+     ORDER BY r.first_seen_at, r.transaction_id LIMIT :limit
+""")  # noqa: S608 -- built from the constant above
 
-    Served by ix_receipts_first_seen_at.
+_CLOSE_TAKEN = text(f"""
+    WITH closed AS (
+      UPDATE breaks b SET status = 'closed', closed_at = rk_now()
+        FROM receipts r
+       WHERE b.status = 'open' AND b.type = :type AND b.found_by = :found_by AND b.provider = r.provider
+         AND r.transaction_id = substr(b.subject, length('transaction ') + 1)
+         AND b.subject LIKE 'transaction %'
+         AND (r.status = :failed OR {_TAKEN})
+      RETURNING b.id, r.status
+    )
+    INSERT INTO break_history (break_id, what, note)
+    SELECT id, 'closed', CASE WHEN status = :failed THEN 'it never arrived' ELSE 'a flow has taken it' END FROM closed
+""")  # noqa: S608 -- built from the constant above
+
+
+def unclaimed(connection: Connection, *, age: timedelta, back: timedelta, limit: int) -> list[Unclaimed]:
+    """Receipts that no flow has taken and nobody was told of, the oldest first; at most `limit`.
+
+    They are known for longer than `age` and not longer than `back`; what a person has resolved is not told again.
+    Served by ix_receipts_first_seen_at, and the primary key of flow_references; no locks.
     """
-    rows = connection.execute(_UNCLAIMED, {"age": age, "back": back})
+    values = {"age": age, "back": back, "limit": limit, "failed": FAILED, "type": UNMATCHED}
     return [
-        Unclaimed(row.provider, row.transaction_id, row.account, Money(int(row.amount), row.asset), row.happened_at)
-        for row in rows
+        Unclaimed(
+            row.provider,
+            row.transaction_id,
+            row.account,
+            row.customer_id,
+            Money(int(row.amount), row.asset),
+            row.status,
+            row.happened_at,
+        )
+        for row in connection.execute(_UNCLAIMED, values)
     ]
+
+
+def close_taken(connection: Connection) -> int:
+    """Close the breaks of receipts that a flow has taken, or that never arrived; how many. Served by ix_breaks_open."""
+    values = {"failed": FAILED, "type": UNMATCHED, "found_by": FOUND_BY}
+    return connection.execute(_CLOSE_TAKEN, values).rowcount

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from db.reconcile_columns import columns_of
 from funding.reconcile.books import Book
 from funding.reconcile.records import Ours, Pair, Record, Window
 
@@ -30,11 +31,11 @@ def add(connection: Connection, run: UUID, records: Sequence[Record]) -> None:
             copy.write_row((name, *record))
 
 
-def replace(connection: Connection, run: UUID, asked: Sequence[str], records: Sequence[Record]) -> None:
-    """Put what was read one by one in the place of what the listing showed of those ids."""
+def replace(connection: Connection, run: UUID, kind: str, asked: Sequence[str], records: Sequence[Record]) -> None:
+    """Put what was read one by one in the place of what the listing showed of those ids of that kind."""
     connection.execute(
-        text("DELETE FROM reconciliation_records WHERE run_id = :run AND external_id = ANY(:ids)"),
-        {"run": run, "ids": list(asked)},
+        text("DELETE FROM reconciliation_records WHERE run_id = :run AND kind = :kind AND external_id = ANY(:ids)"),
+        {"run": run, "kind": kind, "ids": list(asked)},
     )
     add(connection, run, records)
 
@@ -66,9 +67,9 @@ def count(connection: Connection, run: UUID, book: Book, window: Window) -> Coun
     """Records given and flows held against them. Served by ix_flows_created_at and ix_flow_references_flow."""
     row = connection.execute(
         text("""
-            SELECT (SELECT count(*) FROM reconciliation_records WHERE run_id = :run) AS theirs,
+            SELECT (SELECT count(*) FROM reconciliation_records WHERE run_id = :run AND kind = :kind) AS theirs,
                    (SELECT count(*) FROM flows f JOIN flow_references r ON r.flow_id = f.id
-                     WHERE f.kind = :flow_kind AND f.created_at >= :since AND f.created_at < :until
+                     WHERE f.kind = ANY(:flow_kinds) AND f.created_at >= :since AND f.created_at < :until
                        AND r.provider = :provider AND r.kind = :kind) AS ours
         """),
         _values(run, book, window),
@@ -76,15 +77,10 @@ def count(connection: Connection, run: UUID, book: Book, window: Window) -> Coun
     return Counts(row.theirs, row.ours)
 
 
-# A flow whose journal was corrected holds what really was funded beside what was ordered.
-_OUT: Final = {
-    "due": "f.amount_out",
-    "alpaca": "coalesce(CAST(f.data ->> 'funded_minor' AS numeric), f.amount_out)",
-}
 _OURS: Final = """
     f.id AS flow, f.state, f.status AS flow_status, f.parked_at IS NOT NULL AS parked, f.created_at, f.moved_at,
-    f.asset AS our_asset, f.amount AS our_amount, f.asset_out AS our_asset_out, {out} AS our_amount_out,
-    f.data ->> 'account' AS our_account
+    {asset} AS our_asset, {amount} AS our_amount, {asset_out} AS our_asset_out, {amount_out} AS our_amount_out,
+    {account} AS our_account
 """
 # Either side may be the larger by far: both joins are on ids alone, so that each can be a hash join. What agrees in
 # every word and amount never leaves the database; `funding.reconcile.rules` judges the rest.
@@ -95,21 +91,21 @@ _SUSPICIOUS: Final = """
         FROM reconciliation_records t
         LEFT JOIN flow_references r ON r.provider = :provider AND r.kind = :kind AND r.external_id = t.external_id
         LEFT JOIN flows f ON f.id = r.flow_id
-       WHERE t.run_id = :run
+       WHERE t.run_id = :run AND t.kind = :kind
          AND (t.at >= :since AND t.at < :until OR f.created_at >= :since AND f.created_at < :until)
          AND (t.fault IS NOT NULL
               OR f.id IS NULL AND NOT t.status = ANY(:quiet)
               OR f.id IS NOT NULL
                  AND (NOT (t.status || '/' || f.state) = ANY(:agreed)
-                      OR t.asset <> f.asset OR t.amount <> f.amount
-                      OR t.asset_out <> f.asset_out OR t.amount_out <> {out}))
+                      OR t.asset <> {asset} OR t.amount <> {amount}
+                      OR t.asset_out <> {asset_out} OR t.amount_out <> {amount_out}))
       UNION ALL
       SELECT r.external_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, {ours}
         FROM flows f
         JOIN flow_references r ON r.flow_id = f.id AND r.provider = :provider AND r.kind = :kind
-       WHERE f.kind = :flow_kind AND f.created_at >= :since AND f.created_at < :until
+       WHERE f.kind = ANY(:flow_kinds) AND f.created_at >= :since AND f.created_at < :until
          AND NOT EXISTS (SELECT FROM reconciliation_records t
-                          WHERE t.run_id = :run AND t.external_id = r.external_id)
+                          WHERE t.run_id = :run AND t.kind = :kind AND t.external_id = r.external_id)
     )
     SELECT s.*,
            NOT EXISTS (SELECT FROM flow_references mine
@@ -120,7 +116,7 @@ _SUSPICIOUS: Final = """
            CASE WHEN s.flow IS NOT NULL AND s.amount_out <> s.our_amount_out THEN coalesce((
              SELECT sum(p.amount) FROM journal_entries e JOIN postings p ON p.entry_id = e.id
                JOIN ledger_accounts a ON a.id = p.account_id
-              WHERE e.flow_id = s.flow AND e.purpose = 'converted' AND a.name = :fees
+              WHERE e.flow_id = s.flow AND e.purpose = 'converted' AND a.name = ANY(:fees)
                 AND a.asset = s.our_asset_out), 0) END AS our_fee,
            n.id AS named, n.state AS named_state, n.status AS named_status, n.parked_at IS NOT NULL AS named_parked,
            n.created_at AS named_created_at, n.moved_at AS named_moved_at
@@ -145,13 +141,18 @@ def suspicious(connection: Connection, run: UUID, book: Book, window: Window, *,
     them. One statement, so one moment of our side; no locks. Served by hash joins, or the primary key of
     flow_references and ix_flows_created_at.
     """
-    query = _SUSPICIOUS.format(ours=_OURS.format(out=_OUT[book.provider]), out=_OUT[book.provider])
-    values = _values(run, book, window) | {
-        "quiet": sorted(book.quiet),
-        "agreed": book.agreements(),
-        "uuid": _UUID,
-        "fees": f"{book.provider}:fees",
-    }
+    columns, named = columns_of(book)
+    query = _SUSPICIOUS.format(ours=_OURS.format(**columns), **columns)
+    values = (
+        _values(run, book, window)
+        | named
+        | {
+            "quiet": sorted(book.quiet),
+            "agreed": book.agreements(),
+            "uuid": _UUID,
+            "fees": list(book.fees),
+        }
+    )
     rows = connection.execute(text(query), values, execution_options={"stream_results": True, "yield_per": AT_ONCE})
     last = None
     try:
@@ -170,9 +171,10 @@ _DUPLICATES = text("""
                                                          'amount', amount, 'asset_out', asset_out,
                                                          'amount_out', amount_out, 'account', account)) AS records
               FROM reconciliation_records
-             WHERE run_id = :run AND reference IN (
+             WHERE run_id = :run AND kind = :kind AND reference IN (
                      SELECT reference FROM reconciliation_records
-                      WHERE run_id = :run AND reference <> '' AND fault IS NULL AND NOT status = ANY(:quiet)
+                      WHERE run_id = :run AND kind = :kind AND reference <> '' AND fault IS NULL
+                        AND NOT status = ANY(:quiet)
                       GROUP BY reference HAVING min(external_id) <> max(external_id))
                AND fault IS NULL AND NOT status = ANY(:quiet)
              GROUP BY reference) d
@@ -192,7 +194,7 @@ class Shared:
 
 def duplicates(connection: Connection, run: UUID, book: Book) -> list[Shared]:
     """Objects that are one movement of money by their reference, where more than one moved money or may."""
-    rows = connection.execute(_DUPLICATES, {"run": run, "quiet": sorted(book.quiet), "uuid": _UUID})
+    rows = connection.execute(_DUPLICATES, {"run": run, "kind": book.kind, "quiet": sorted(book.quiet), "uuid": _UUID})
     found = []
     for row in rows:
         by_id = {shown["id"]: shown for shown in row.records}
@@ -269,7 +271,7 @@ def _values(run: UUID, book: Book, window: Window) -> dict[str, object]:
         "run": run,
         "provider": book.provider,
         "kind": book.kind,
-        "flow_kind": book.flow_kind,
+        "flow_kinds": book.flow_kinds,
         "since": window.since,
         "until": window.until,
     }

@@ -123,16 +123,23 @@ _FINDING = text("""
     VALUES (:run, :number, :break, :type, :subject, :flow, :ours, :theirs, :amount, :asset, :action)
 """)
 
+# A break's subject begins with the kind it is about, or says that several or a listing of that kind are (`rules`).
 _NOT_FOUND: Final = """b.provider = :provider AND b.about_at >= :since AND b.about_at < :until
-    AND NOT EXISTS (SELECT FROM reconciliation_findings f WHERE f.run_id = :run AND f.break_id = b.id)"""
+    AND NOT EXISTS (SELECT FROM reconciliation_findings f WHERE f.run_id = :run AND f.break_id = b.id)
+    AND EXISTS (SELECT FROM unnest(CAST(:kinds AS text[])) AS k(kind)
+                 WHERE starts_with(b.subject, kind || ' ') OR starts_with(b.subject, kind || 's for ')
+                    OR starts_with(b.subject, 'comparison of ' || kind || 's'))"""
 
 # That a listing does not show an object any more is no evidence that it is gone: it takes a flow, or seeing it agree.
 _SHOWN: Final = """(:whole OR b.type <> 'missing_here'
-    OR EXISTS (SELECT FROM flow_references r
-                WHERE r.provider = b.provider AND r.kind = :kind
-                  AND r.external_id = substr(b.subject, length(:kind) + 2))
-    OR EXISTS (SELECT FROM reconciliation_records t WHERE t.run_id = :run
-                  AND t.external_id = substr(b.subject, length(:kind) + 2)))
+    OR EXISTS (SELECT FROM unnest(CAST(:kinds AS text[])) AS k(kind)
+                WHERE starts_with(b.subject, kind || ' ')
+                  AND (EXISTS (SELECT FROM flow_references r
+                                WHERE r.provider = b.provider AND r.kind = k.kind
+                                  AND r.external_id = substr(b.subject, length(k.kind) + 2))
+                       OR EXISTS (SELECT FROM reconciliation_records t
+                                   WHERE t.run_id = :run AND t.kind = k.kind
+                                     AND t.external_id = substr(b.subject, length(k.kind) + 2)))))
 """
 
 _CLOSE = text(f"""
@@ -150,14 +157,16 @@ _GONE = text(f"""
 """)  # noqa: S608 -- built from the constant above
 
 
-def close_others(connection: Connection, run: Begun, provider: str, kind: str, *, whole: bool) -> int:
+def close_others(connection: Connection, run: Begun, provider: str, kinds: Sequence[str], *, whole: bool) -> int:
     """Close the breaks about the run's window that a comparison once found and this run did not; how many.
+
+    `kinds`: of the objects that were compared whole.
 
     `whole`: the records are all there are, so that what they do not hold is gone.
     One that a person had resolved and that is gone now is new again should it return. Served by ix_breaks_about.
     """
-    values = {"run": run.id, "provider": provider, "since": run.since, "until": run.until}
-    closed = connection.execute(_CLOSE, values | {"kind": kind, "whole": whole}).rowcount
+    values = {"run": run.id, "provider": provider, "kinds": list(kinds), "since": run.since, "until": run.until}
+    closed = connection.execute(_CLOSE, values | {"whole": whole}).rowcount
     connection.execute(_GONE, values)
     return closed
 
@@ -177,17 +186,22 @@ def finish(connection: Connection, run: UUID, counts: Mapping[str, Any]) -> bool
     )
 
 
-def accounts(connection: Connection, provider: str, flow_kind: str) -> list[str]:
-    """Every account of that provider that a link or a flow of ours names, sorted. Reads all links and flows."""
+def accounts(connection: Connection, provider: str, parts: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every account of that provider that a link or a flow of ours names, sorted. Reads all links and flows.
+
+    `parts`: by kind of flow, the data that name its account, joined by a slash.
+    """
     rows = connection.execute(
         text("""
             SELECT name FROM (
               SELECT CASE kind WHEN 'account' THEN external_id ELSE attributes ->> 'account' END AS name
                 FROM customer_links WHERE provider = :provider AND kind IN ('account', 'virtual_account')
-              UNION SELECT data ->> 'account' FROM flows WHERE kind = :flow_kind) known
+              UNION SELECT (SELECT string_agg(f.data ->> named.part, '/' ORDER BY named.place)
+                              FROM jsonb_array_elements_text(p.parts) WITH ORDINALITY AS named(part, place))
+                FROM jsonb_each(CAST(:parts AS jsonb)) AS p(kind, parts) JOIN flows f ON f.kind = p.kind) known
              WHERE name <> '' ORDER BY name COLLATE "C"
         """),
-        {"provider": provider, "flow_kind": flow_kind},
+        {"provider": provider, "parts": json.dumps({kind: list(named) for kind, named in parts.items()})},
     )
     return list(rows.scalars())
 

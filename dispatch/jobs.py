@@ -6,6 +6,7 @@ SWEEP_STUCK: Final = "sweep_stuck"
 INVARIANTS: Final = "invariants"
 RETENTION: Final = "retention"
 SILENT_PROVIDERS: Final = "silent_providers"
+UNCLAIMED_RECEIPTS: Final = "unclaimed_receipts"
 ALERTS: Final = "alerts"
 
 

@@ -13,6 +13,7 @@ from providers.answers import Classify
 from providers.credentials import Credential
 from providers.http import ProviderClient
 
+Records = Callable[[Sequence[str]], Mapping[str, RecordSource]]  # by kind of object
 Interpret = Callable[..., Reading]  # (body, *, source)
 Clock = Callable[[], datetime]
 OpenClient = Callable[[str], ProviderClient]  # of that address, signed by nobody: to sign in with
@@ -34,48 +35,76 @@ class Config(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """Which accounts of the provider have a listing of their own, and which of them have open work.
+
+    `links` name them: a kind of link stands for its own id, "virtual_account.account" for that attribute of it.
+    `flows` are the kinds of flow whose work is on an account: the one that their data gives under `named`, or all that
+    their customer's links name.
+    """
+
+    links: Sequence[str]
+    flows: Sequence[str]
+    named: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
     """A listing that is polled.
 
-    `open` gives it for an account, or for "" when it spans all customers; `of_flows`: there is one listing for each
-    account that flows of this kind belong to. `from_work`: its window takes in the oldest open work at the provider.
-    `only_booked`: what it shows becomes entries and never work. `covers`: how far before its window's start it shows
-    objects too.
+    `open` gives it for an account, or for "" when it spans all customers; with `of` there is one for each account.
+    `from_work`: its window takes in the oldest open work at the provider. `only_booked`: what it shows becomes entries
+    and never work. `covers`: how far before its window's start it shows objects too; None: they leave it again, so
+    that one gone is no sign of a listing cut short. `calls`: how many a page of it takes, as a rule.
     """
 
     name: str
     open: Callable[[str], Listing]
-    of_flows: str | None = None
+    of: Accounts | None = None
     from_work: bool = False
     only_booked: bool = False
-    covers: timedelta = timedelta(0)
+    covers: timedelta | None = timedelta(0)
+    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """A listing to read when an event names an object but not enough to judge it.
 
-    `open` gives it for the look's subject, None when that leads nowhere. `by_link`: the subject is the id of a linked
-    virtual account, and `open` wants the account it belongs to.
+    `open` gives it for the look's subject, None when that leads nowhere.
     """
 
     name: str
     open: Callable[[str], Listing | None]
-    by_link: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedLook:
+    """As `Look`, where only a customer's links tell whose listing to read.
+
+    The subject is the id of a link of `kind`; behind a slash where it has one. `open` is given it, and the accounts
+    that the first of `accounts` to lead anywhere names: as in `Accounts.links`, an attribute of `kind` being that of
+    this one link, and any other of all links of its customer.
+    """
+
+    name: str
+    kind: str
+    accounts: Sequence[str]
+    open: Callable[[str, Sequence[str]], Listing]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """A provider that this process can call.
 
-    `port` is what steps ask of it (`funding.ports`), `records` its side of a comparison given the accounts we know
+    `port` is what steps ask of it (`funding.ports`), `records` its side of comparisons given the accounts we know
     of, `streams` its event streams: each call gives a new reader.
     """
 
     port: Any
     listings: Sequence[Polled]
-    records: Callable[[Sequence[str]], RecordSource] | None = None
-    looks: Sequence[Look] = ()
+    records: Records | None = None
+    looks: Sequence[Look | LinkedLook] = ()
     streams: Mapping[str, Callable[[], EventStream]] = field(default_factory=dict)
 
 

@@ -63,31 +63,30 @@ class Batch:
         self._table = table
         self._closed = closed
         self._owners: dict[Key, UUID] = {}
+        self._waiting: Sequence[UUID] = ()
         self._statuses: dict[UUID, str] = {}
         self.hints: dict[UUID, dict[str, str]] = {}
         self.clues: dict[UUID, dict[str, str]] = {}
         self.looks: list[Key] = []
 
+    def receive(self, arrived: Sequence[tuple[str, TokensArrived]]) -> None:
+        """Keep these receipts, and find who waits for tokens on their accounts; before any flow is locked."""
+        for provider, fact in sorted(arrived, key=lambda each: (each[0], each[1].transaction)):
+            receipts.keep(self._connection, provider, fact)
+        accounts = [(provider, fact.account) for provider, fact in arrived]
+        self._waiting = receipts.waiting_for(self._connection, accounts)
+
     def find_owners(self, changes: Sequence[tuple[str, Changed]]) -> None:
-        """Find and lock, in id order, the flows that own these objects, and those that these say they were made for.
+        """Find and lock, in id order, the flows that own these objects or wait for tokens, and those that these name.
 
         Of the latter only those that nobody has locked: a record at work may be writing the very reference that this
         batch's event waits for, and would wait for the event. It needs no clue.
         """
         self._owners = flows.owners(self._connection, [(provider, fact.kind, fact.id) for provider, fact in changes])
-        self._statuses |= flows.lock(self._connection, sorted(set(self._owners.values())))
+        self._statuses |= flows.lock(self._connection, sorted({*self._owners.values(), *self._waiting}))
+        self.hints |= {flow: {} for flow in self._waiting if self._statuses[flow] != CLOSED}
         named = {flow for _, fact in changes if (flow := _named(fact)) is not None} - self._statuses.keys()
         self._statuses |= flows.lock(self._connection, sorted(named), only_idle=True)
-
-    def receive(self, arrived: Sequence[tuple[str, TokensArrived]]) -> None:
-        """Keep these receipts, and wake whoever waits for tokens on their accounts; before any other flow is locked."""
-        for provider, fact in sorted(arrived, key=lambda each: (each[0], each[1].transaction)):
-            receipts.keep(self._connection, provider, fact)
-        accounts = [(provider, fact.account) for provider, fact in arrived]
-        waiting = receipts.waiting_for(self._connection, accounts)
-        self._statuses |= flows.lock(self._connection, sorted(waiting))
-        for flow in waiting:
-            self.hints.setdefault(flow, {})
 
     def apply(self, event: InboxEvent, reading: Reading) -> Handled:
         """Do what one event says; how it stands afterwards."""

@@ -26,6 +26,7 @@ def make_polls(
         limits=limits_of(FLOWS, settings.state_limits or {}),
         enabled=[name for name, on in enabled(settings).items() if on],
         alpaca=providers.ports().get("alpaca"),
+        ibex=providers.ports().get("ibex"),
     )
     comparisons = Comparisons(begin=begin, providers=providers, poll=settings.poll)
     return Polls(

@@ -11,7 +11,7 @@ from db.engine import UnitOfWork
 from db.polls import Subject
 from funding.policy import Policy
 from funding.ports.listings import Listing
-from providers.provider import Look, Polled
+from providers.provider import LinkedLook, Polled
 from providers.registry import POLICIES, Providers
 from workers.walks import Poll
 
@@ -46,7 +46,7 @@ def _poll(policy: Policy, listing: Polled, every: timedelta, *, among: int) -> P
         name=listing.name,
         listing=listing.open,
         subjects=_subjects(policy.provider, listing),
-        pages=pages_a_tick(policy, every, listings=among),
+        pages=pages_a_tick(policy, every, listings=among * listing.calls),
         overlap=policy.overlap,
         first=FIRST_CASH if listing.only_booked else FIRST_WORK,
         covers=listing.covers,
@@ -55,31 +55,41 @@ def _poll(policy: Policy, listing: Polled, every: timedelta, *, among: int) -> P
 
 def _subjects(provider: str, listing: Polled) -> Callable[[Connection, int], Sequence[Subject]]:
     """Whose listings are next: accounts in their turn, or the one that spans all customers."""
-
-    def accounts(connection: Connection, limit: int) -> Sequence[Subject]:
-        return polls.accounts_in_turn(
-            connection, provider=provider, poll=listing.name, flow_kind=listing.of_flows or "", limit=limit
-        )
+    of = listing.of
 
     def everybody(connection: Connection, _limit: int) -> Sequence[Subject]:
         return [Subject("", polls.working_since(connection, provider) if listing.from_work else None)]
 
-    return accounts if listing.of_flows else everybody
+    if of is None:
+        return everybody
+
+    def accounts(connection: Connection, limit: int) -> Sequence[Subject]:
+        return polls.accounts_in_turn(
+            connection,
+            provider=provider,
+            poll=listing.name,
+            links=of.links,
+            flows=of.flows,
+            named=of.named,
+            limit=limit,
+        )
+
+    return accounts
 
 
 def looks_of(providers: Providers, begin: UnitOfWork) -> dict[tuple[str, str], LookAt]:
     """What to read for a look's subject, by provider and name; None: the subject leads nowhere."""
     return {
-        (provider, look.name): _by_link(provider, look, begin) if look.by_link else look.open
+        (provider, look.name): _by_link(provider, look, begin) if isinstance(look, LinkedLook) else look.open
         for provider, one in providers.connected.items()
         for look in one.looks
     }
 
 
-def _by_link(provider: str, look: Look, begin: UnitOfWork) -> LookAt:
-    def find(virtual_account: str) -> Listing | None:
+def _by_link(provider: str, look: LinkedLook, begin: UnitOfWork) -> LookAt:
+    def find(subject: str) -> Listing | None:
         with begin() as connection:
-            account = polls.account_of(connection, provider, virtual_account)
-        return look.open(account) if account else None
+            accounts = polls.accounts_of(connection, provider, look.kind, subject.rpartition("/")[2], look.accounts)
+        return look.open(subject, accounts) if accounts else None
 
     return find

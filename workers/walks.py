@@ -31,7 +31,8 @@ class Poll:
     """A listing that is polled: one for all customers, or one a subject.
 
     `pages`: calls it may make in a tick. `subjects` says whose listings are next, at most so many. `first`: how far
-    back the very first walk goes. `covers`: how far before its window's start the listing shows objects too.
+    back the very first walk goes. `covers`: how far before its window's start the listing shows objects too, None:
+    they leave it again.
     """
 
     provider: str
@@ -41,7 +42,7 @@ class Poll:
     pages: int
     overlap: timedelta
     first: timedelta
-    covers: timedelta = timedelta(0)
+    covers: timedelta | None = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ class Walker:
                 if following is None:
                     raise Superseded
             else:
-                ended = polls.end_walk(connection, walk, covers=poll.covers, found=found)
+                ended = polls.end_walk(connection, walk, covers=poll.covers, found=found, begin=page.next_walk)
                 if ended is None:
                     raise Superseded
                 _tell_truncation(connection, walk, ended.missing)

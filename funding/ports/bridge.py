@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from funding.money import Money
+from funding.ports.bridge_customers import BridgeCustomers
 
 
 class Stage(StrEnum):
@@ -87,13 +88,18 @@ class BankDeposit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutOrder:
-    """Tokens that we will send Bridge, to be paid out as dollars to a customer's bank. `reference` is ours."""
+    """Tokens that we will send Bridge, to be paid out as dollars to a customer's bank. `reference` is ours.
+
+    `return_to`: the address that gets the tokens back should the payout fail; None: as the developer's own return
+    policy says, and without one Bridge keeps them until there is one.
+    """
 
     customer: str
     external_account: str
     amount: Money
     network: str
     reference: str
+    return_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,16 +126,20 @@ class Payout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeCustomer:
-    """A customer. `rejections` are Bridge's reasons, for people of ours only: they may name documents."""
+    """A customer. `rejections` are Bridge's reasons, for people of ours only: they may name documents.
+
+    `told` are those that Bridge lets be told, in its words: they choose ours.
+    """
 
     id: str
     status: CustomerStatus
     raw_status: str
     terms_accepted: bool
     rejections: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
-class BridgeMoney(Protocol):
+class BridgeMoney(BridgeCustomers, Protocol):
     """Bridge's bank deposits and payouts.
 
     Raises, unless said otherwise: NotFound, ProviderUnavailable, ProviderThrottled, UnexpectedAnswer, Misconfigured.

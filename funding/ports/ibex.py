@@ -1,12 +1,13 @@
 """What the flows ask of IBEX."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from funding.money import Money
+from funding.ports.ibex_addresses import IbexAddresses
 
 
 class TokenStatus(StrEnum):
@@ -63,7 +64,15 @@ class SentTokens:
     chain_hash: str | None
 
 
-class IbexTokens(Protocol):
+class IbexBalances(Protocol):
+    """What IBEX says its accounts hold."""
+
+    def list_balances(self) -> Mapping[str, Money]:
+        """Every token account by its id; what is finer than the asset's scale is left out. Raises: as any read."""
+        ...
+
+
+class IbexTokens(IbexAddresses, Protocol):
     """IBEX's token accounts.
 
     Raises, unless said otherwise: NotFound, ProviderUnavailable, ProviderThrottled, UnexpectedAnswer, Misconfigured.

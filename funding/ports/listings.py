@@ -24,10 +24,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page of a listing. `next_cursor` is None when the listing has been walked to its end."""
+    """One page of a listing. `next_cursor` is None when the listing has been walked to its end.
+
+    On that last page, `next_walk` is the cursor from which the next walk may begin, where a listing begins with its
+    oldest; None: at the listing's beginning.
+    """
 
     findings: Sequence[Finding]
     next_cursor: str | None
+    next_walk: str | None = None
 
 
 class Listing(Protocol):

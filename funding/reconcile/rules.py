@@ -51,8 +51,9 @@ def judge(pair: Pair, book: Book, window: Window) -> Finding | None:
 
 def duplicate(book: Book, reference: str, records: Sequence[Record], flow: UUID | None) -> Finding:
     """Several objects of a provider for one movement of money, each of which moved money or may. `records`: by id."""
-    asset = records[0].asset_out if book.made_by_us else records[0].asset
-    amounts = [(one.amount_out if book.made_by_us else one.amount) or 0 for one in records]
+    went_on = book.made_by_us and all(one.asset_out for one in records)
+    asset = records[0].asset_out if went_on else records[0].asset
+    amounts = [(one.amount_out if went_on else one.amount) or 0 for one in records]
     found = BreakFound(
         provider=book.provider,
         type="duplicate",

@@ -35,13 +35,14 @@ CREATE UNIQUE INDEX CONCURRENTLY uq_flows_withdrawal_under_way ON flows (custome
 
 
 def upgrade() -> None:
-    cursor = op.get_bind().connection.cursor()
-    cursor.execute(TABLE)
-    cursor.close()
+    # The index first: it is a transaction of its own, and what came before it would stand there when it is cut off.
     with op.get_context().autocommit_block():
         # Left invalid by a build that was cut off: made anew.
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS uq_flows_withdrawal_under_way")
         op.execute(ONE_AT_A_TIME)
+    cursor = op.get_bind().connection.cursor()
+    cursor.execute(TABLE)
+    cursor.close()
 
 
 def downgrade() -> None:

@@ -122,7 +122,7 @@ def import_(
     """Compare with a CSV of a provider's records: the whole file or nothing, every bad line named.
 
     Its header names provider,kind,id,state,time,asset,amount and may name asset_out,amount_out,fee,account,reference;
-    one record a line, amounts as decimals, one provider a file.
+    one record a line, amounts as decimals, one provider and kind a file.
     """
     read = check(file)
     log_errors_only()
@@ -131,7 +131,7 @@ def import_(
         Acting(yes, by).confirm(f"{read.lines} records of {read.book.provider} will be compared with ours.")
         with desk.sheet() as sheet:
             sheet.note("reconcile.import", read.book.provider, lines=read.lines)
-        done = Comparer(begin=desk.begin, grace=GRACE, say=say).with_records(wanted, read.records())
+        done = Comparer(begin=desk.begin, grace=GRACE, say=say).with_records(wanted, read.book, read.records())
         shown = _shown(desk.begin, done)
     _finish(shown, as_json=as_json, fail_on_breaks=fail_on_breaks)
 

@@ -38,7 +38,7 @@ def connect(client: ProviderClient, config: AlpacaConfig, clock: Clock) -> Conne
     journals = AlpacaAdapter(client, firm_account=config.firm_account, clock=clock)
     return Connected(
         port=journals,
-        records=lambda _accounts: JournalRecords(journals),
+        records=lambda _accounts: {"journal": JournalRecords(journals)},
         listings=(
             # It lists whole days, and a journal bears a date only.
             Polled(name="journals", open=lambda _: JournalDays(journals), from_work=True, covers=DAY),

@@ -1,24 +1,26 @@
 """Bridge, as flows ask for it. One call creates something: the transfer that pays out."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from funding.errors import NotFound, OutcomeUnknown, ProviderError, ProviderRejected, UnexpectedAnswer
+from funding.errors import NotFound, ProviderError, ProviderRejected, UnexpectedAnswer
 from funding.ports.bridge import BankDeposit, BridgeCustomer, BridgeMoney, Payout, PayoutOrder
 from providers.bridge import wire
+from providers.bridge.creating import create
+from providers.bridge.customers import CustomerCalls
 from providers.fields import WrongShape, is_id, parse_time
 from providers.http import ProviderClient, Request
 
 PAGE: Final = 100  # rows a listing is asked for: the most it gives
+EVENTS: Final = 500  # the same of past events
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 # A 403 that names one of these refuses the request, not our key: others may go on.
 _REFUSALS: Final = frozenset({"not_allowed", "developer_limits_exceeded", "missing_required_endorsements"})
-# Refusals of a create that leave open whether an earlier one made the object: the key came with another body before,
-# or something like it is there already. So does any 422, which is how a key of more than a day is answered.
-_MAY_EXIST: Final = frozenset({"not_truly_idempotent", "duplicate_record"})
-_DEAD_KEY: Final = 422
+
+Loaded = TypeVar("Loaded")
 
 
 def classify(status: int, code: str | None) -> type[ProviderError] | None:
@@ -31,7 +33,7 @@ def classify(status: int, code: str | None) -> type[ProviderError] | None:
     return ProviderRejected if status == 403 and code in _REFUSALS else None  # noqa: PLR2004 -- forbidden
 
 
-class BridgeAdapter(BridgeMoney):
+class BridgeAdapter(CustomerCalls, BridgeMoney):
     """Bridge's deposits, payouts and customers in our words.
 
     Amounts travel as decimal strings in major units; here they are `Money`.
@@ -72,26 +74,7 @@ class BridgeAdapter(BridgeMoney):
         Raises: OutcomeUnknown (may exist; `answered` when the key itself is refused: only a look-up helps),
         ProviderRejected (did not happen), ProviderUnavailable (not sent), ProviderThrottled (not done), Misconfigured.
         """
-        call = Request(
-            operation="bridge.create_payout",
-            method="POST",
-            path="/v0/transfers",
-            body=request,
-            headers={"Idempotency-Key": str(key)},  # on POST only: Bridge refuses it on any other method
-            creates=True,
-        )
-        try:
-            return self._client.call(call, wire.load_payout)
-        except ProviderRejected as refusal:
-            if refusal.status != _DEAD_KEY and refusal.code not in _MAY_EXIST:
-                raise
-            raise OutcomeUnknown(
-                str(refusal),
-                provider=refusal.provider,
-                request_id=refusal.request_id,
-                status=refusal.status,
-                code=refusal.code,
-            ) from refusal
+        return create(self._client, "bridge.create_payout", "/v0/transfers", request, key=key, load=wire.load_payout)
 
     def get_payout(self, transfer_id: str) -> Payout:
         """One transfer. Raises: NotFound, and as any read."""
@@ -122,6 +105,73 @@ class BridgeAdapter(BridgeMoney):
         self._check(customer_id)
         request = Request(operation="bridge.get_customer", method="GET", path=f"/v0/customers/{customer_id}")
         return self._client.call(request, wire.load_customer)
+
+    def list_events(self, category: str, *, by: str | None = None, event_id: str | None = None) -> list[dict[str, Any]]:
+        """Past events of one category, whole envelopes: the first page, or the one on `by`'s side of an event.
+
+        Which side `starting_after` and `ending_before` are on, and which end the first page is of, is not sure here.
+        Raises: as any read; an event that is not known any more is ProviderRejected.
+        """
+        params = {"category": category, "limit": str(EVENTS)}
+        if by is not None and event_id is not None:
+            params[by] = event_id
+        return self._page("bridge.list_events", "/v0/webhook_events", params)
+
+    def list_transfers(
+        self, *, changed_since: datetime | None = None, after: str | None = None
+    ) -> list[dict[str, Any]]:
+        """A page of all customers' transfers, newest first: those changed since then, or those older than `after`.
+
+        Bridge takes a time or a cursor, never both: what does not fit the page of a time is not shown by it.
+        Raises: as any read.
+        """
+        params = {"limit": str(PAGE)}
+        if changed_since is not None:
+            params["updated_after_ms"] = _just_before(changed_since)
+        elif after is not None:
+            params["starting_after"] = after
+        return self._page("bridge.list_transfers", "/v0/transfers", params)
+
+    def list_history(
+        self, *, since: datetime, after: str | None = None, of: tuple[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """A page of what happened since then on every virtual account, newest first; older than `after`.
+
+        `of`: on this (customer, virtual account) alone. Raises: NotFound: no such account; and as any read.
+        """
+        path = "/v0/virtual_accounts/history"
+        if of is not None:
+            self._check(*of)
+            path = f"/v0/customers/{of[0]}/virtual_accounts/{of[1]}/history"
+        params = {"limit": str(PAGE), "updated_after_ms": _just_before(since)}
+        if after is not None:
+            params["starting_after"] = after
+        return self._page("bridge.list_history", path, params)
+
+    def list_drains(self, *, after: str | None = None) -> list[dict[str, Any]]:
+        """A page of what came to every liquidation address, newest first; older than `after`. Raises: as any read."""
+        params = {"limit": str(PAGE)} | ({} if after is None else {"starting_after": after})
+        return self._page("bridge.list_drains", "/v0/liquidation_addresses/drains", params)
+
+    def read_transfer(self, transfer_id: str, load: Callable[[Any], Loaded]) -> Loaded:
+        """One transfer, read by `load`. Raises: NotFound, and as any read."""
+        self._check(transfer_id)
+        request = Request(operation="bridge.read_transfer", method="GET", path=f"/v0/transfers/{transfer_id}")
+        return self._client.call(request, load)
+
+    def read_deposit(self, deposit_id: str, *, customer: str, virtual_account: str) -> list[dict[str, Any]]:
+        """All that the account's history shows of one deposit, newest first. Raises: NotFound: nothing; as any read."""
+        self._check(deposit_id, customer, virtual_account)
+        path = f"/v0/customers/{customer}/virtual_accounts/{virtual_account}/history"
+        pages = self._pages("bridge.read_deposit", path, {"deposit_id": deposit_id})
+        found = [row for row in chain.from_iterable(pages) if row.get("deposit_id") == deposit_id]
+        if not found:
+            raise NotFound("the virtual account's history shows nothing of the deposit", provider="bridge")
+        return found
+
+    def _page(self, operation: str, path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+        """One page as it is shown: unlike a look-up, a poll lets no row that cannot be read hide the others."""
+        return self._client.call(Request(operation=operation, method="GET", path=path, params=params), wire.load_page)
 
     def _pages(self, operation: str, path: str, params: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """The pages of a listing, newest first. Nothing tells that there is no more but an empty one.
@@ -159,3 +209,8 @@ def _made_before(row: Mapping[str, Any], moment: datetime) -> bool:
         return parse_time(str(row.get("created_at"))) < moment
     except ValueError:
         return False
+
+
+def _just_before(moment: datetime) -> str:
+    """A moment for a filter that shows what is later than it, in milliseconds: what is of the moment is shown too."""
+    return str((moment - _EPOCH) // timedelta(milliseconds=1) - 1)

@@ -4,7 +4,7 @@ Source: Bridge API docs, "Virtual account activity", "Transfers", "Transfer feat
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from funding.money import Money
@@ -31,7 +31,7 @@ def dump_payout(order: PayoutOrder) -> str:
     """
     if order.amount.asset not in _TOKENS or order.amount.minor <= 0:
         raise ValueError("a payout takes tokens, more than none")
-    body = {
+    body: dict[str, Any] = {
         "amount": _plain(order.amount),
         "on_behalf_of": order.customer,
         "client_reference_id": order.reference,
@@ -40,6 +40,8 @@ def dump_payout(order: PayoutOrder) -> str:
         # Without it Bridge wants to know the address that pays, and a wallet kept by another company has no fixed one.
         "features": {"allow_any_from_address": True},
     }
+    if order.return_to is not None:
+        body["return_instructions"] = {"address": order.return_to}
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -108,11 +110,12 @@ def load_customer(value: Any) -> BridgeCustomer:
         raw_status=raw_status,
         terms_accepted=fields.flag("has_accepted_terms_of_service"),
         rejections=tuple(_reason(one) for one in fields.rows("rejection_reasons")),
+        told=tuple(_shareable(fields.rows("rejection_reasons"))),
     )
 
 
-def load_rows(value: Any) -> list[dict[str, Any]]:
-    """A page of a listing: `{count, data}`, or the bare array of older documents; each row has an id.
+def load_page(value: Any) -> list[dict[str, Any]]:
+    """A page of a listing: `{count, data}`, or the bare array of older documents.
 
     Raises: WrongShape: also for an answer without `data`, which must never pass for an empty page.
     """
@@ -121,7 +124,12 @@ def load_rows(value: Any) -> list[dict[str, Any]]:
         if not fields.has("data"):
             raise fields.wrong("data", "is missing")
         value = fields.rows("data")
-    rows = objects(value)
+    return objects(value)
+
+
+def load_rows(value: Any) -> list[dict[str, Any]]:
+    """As `load_page`, of rows that each have an id. Raises: WrongShape."""
+    rows = load_page(value)
     for row in rows:
         Fields(row).id("id")
     return rows
@@ -181,6 +189,14 @@ def _reason(value: Any) -> str:
     if not said:
         raise WrongShape("rejection_reasons must not be empty")
     return said
+
+
+def _shareable(reasons: Iterable[Any]) -> Iterator[str]:
+    """What Bridge lets the customer be told: never the reason meant for developers."""
+    for one in reasons:
+        said = one if isinstance(one, str) else Fields(one, "rejection_reasons.").maybe_text("reason")
+        if said:
+            yield said
 
 
 def _plain(amount: Money) -> str:

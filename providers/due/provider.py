@@ -12,7 +12,9 @@ from providers.due.listings import AccountTransfers, DeliveryLog, OneTransfer
 from providers.due.policy import POLICY
 from providers.due.records import TransferRecords
 from providers.http import ProviderClient
-from providers.provider import Clock, Connected, Look, OpenClient, Polled, Provider
+from providers.provider import Accounts, Clock, Connected, LinkedLook, Look, OpenClient, Polled, Provider
+
+TRANSFERS_OF: Final = Accounts(links=("account", "virtual_account.account"), flows=("due_deposit",), named="account")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +45,19 @@ def connect(client: ProviderClient, config: DueConfig, _clock: Clock) -> Connect
 
     return Connected(
         port=transfers,
-        records=lambda accounts: TransferRecords(transfers, accounts=accounts),
+        records=lambda accounts: {"transfer": TransferRecords(transfers, accounts=accounts)},
         listings=(
             Polled(name="deliveries", open=lambda _: DeliveryLog(transfers, endpoint=config.webhook_endpoint)),
-            Polled(name="transfers", open=of_account, of_flows="due_deposit"),
+            Polled(name="transfers", open=of_account, of=TRANSFERS_OF),
         ),
         looks=(
             Look(name="due_transfer", open=one),
-            Look(name="due_virtual_account", open=of_account, by_link=True),
+            LinkedLook(
+                name="due_virtual_account",
+                kind="virtual_account",
+                accounts=("virtual_account.account",),
+                open=lambda _, accounts: of_account(accounts[0]),
+            ),
         ),
     )
 

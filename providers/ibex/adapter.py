@@ -1,19 +1,25 @@
 """IBEX, as flows and polls ask for it. One call moves money: the last of a send."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from funding.errors import NotFound, ProviderError, ProviderRejected, ProviderUnavailable, UnexpectedAnswer
+from funding.money import Money
 from funding.ports.ibex import IbexTokens, SendOrder, SentTokens, TokenTransaction
 from providers.fields import is_id
 from providers.http import ProviderClient, Request
 from providers.ibex import exact, wire
+from providers.ibex.receiving import AddressCalls
+from providers.ibex.shown import Shown, load_page, load_shown
 from providers.ibex.walk import Walk
 
 Loaded = TypeVar("Loaded")
+Row = TypeVar("Row", TokenTransaction, Shown)
 PAGE: Final = 50  # rows a page is asked for; how many it may be is not documented
+ACCOUNTS_PAGE: Final = 100  # at most, of accounts
 
 
 def classify(_status: int, _code: str | None) -> type[ProviderError] | None:
@@ -21,7 +27,7 @@ def classify(_status: int, _code: str | None) -> type[ProviderError] | None:
     return None
 
 
-class IbexAdapter(IbexTokens):
+class IbexAdapter(AddressCalls, IbexTokens):
     """IBEX's token transactions and sends in our words.
 
     Amounts travel as JSON numbers in whole tokens, with up to eleven places; here they are `Money`, rounded down.
@@ -38,11 +44,7 @@ class IbexAdapter(IbexTokens):
         shown = self._get("ibex.get_transaction", path, wire.load_transaction)
         if shown.id != transaction_id:
             raise UnexpectedAnswer("ibex shows another transaction than was asked for", provider="ibex")
-        try:
-            chain_hash = self._get("ibex.get_details", f"{path}/details", wire.load_chain_hash)
-        except ProviderRejected:  # no details: it has not come to a chain, or never will
-            chain_hash = None
-        return replace(shown, chain_hash=chain_hash)
+        return replace(shown, chain_hash=self._chain_hash(path))
 
     def list_transactions(self, account: str, *, since: datetime) -> Sequence[TokenTransaction]:
         """An account's transactions made or settled since then, and all that still wait; the oldest made first.
@@ -50,17 +52,36 @@ class IbexAdapter(IbexTokens):
         Raises: UnexpectedAnswer: one of them cannot be read, is another account's, or the listing never ends; and as
         any read.
         """
-        self._check(account)
+        return self._walk(account, wire.load_list, since=since)
 
-        def read(number: int) -> list[TokenTransaction]:
-            params = {"limit": str(PAGE), "page": str(number), "sort": "-settledAt"}
-            path = f"/v2/transaction/account/{account}/all"
-            page = self._get("ibex.list_transactions", path, wire.load_list, params)
-            if any(one.account != account for one in page):
-                raise UnexpectedAnswer("ibex lists another account's transaction", provider="ibex")
-            return page
+    def show_transactions(self, account: str, *, since: datetime) -> Sequence[Shown]:
+        """As `list_transactions`, but with those of other money and those that cannot be read, as IBEX wrote them.
 
-        return Walk(read, since=since).transactions()
+        Raises: UnexpectedAnswer: it shows another account's, or never ends; and as any read.
+        """
+        return self._walk(account, load_page, since=since)
+
+    def show_transaction(self, transaction_id: str) -> Shown:
+        """As `get_transaction`, as IBEX wrote it; what it keeps tells the chain hash too. Raises: as any read."""
+        self._check(transaction_id)
+        path = f"/v2/transaction/{transaction_id}"
+        shown = self._get("ibex.get_transaction", path, load_shown)
+        if shown.id != transaction_id:
+            raise UnexpectedAnswer("ibex shows another transaction than was asked for", provider="ibex")
+        return replace(shown, kept=shown.with_chain_hash(self._chain_hash(path)))
+
+    def list_balances(self) -> Mapping[str, Money]:
+        """Every token account by its id. Raises: UnexpectedAnswer: the listing shows no balances; and as any read."""
+        found: dict[str, Money] = {}
+        seen: set[str] = set()
+        for number in itertools.count(1):
+            params = {"limit": str(ACCOUNTS_PAGE), "page": str(number), "expand": "true"}
+            page = self._get("ibex.list_accounts", "/v2/account", wire.load_accounts, params)
+            found |= {one: balance for one, balance in page.items() if balance is not None}
+            if page.keys() <= seen:
+                break
+            seen |= page.keys()
+        return found
 
     def send_request(self, order: SendOrder) -> str:
         """The order as JSON, always the same for the same order. Raises: ValueError: IBEX cannot send it."""
@@ -90,6 +111,24 @@ class IbexAdapter(IbexTokens):
             problem=wire.problem,
         )
         return self._client.call(call, wire.load_sent)
+
+    def _walk(self, account: str, load: Callable[[Any], list[Row]], *, since: datetime) -> list[Row]:
+        self._check(account)
+
+        def read(number: int) -> list[Row]:
+            params = {"limit": str(PAGE), "page": str(number), "sort": "-settledAt"}
+            page = self._get("ibex.list_transactions", f"/v2/transaction/account/{account}/all", load, params)
+            if any(one.account not in {account, None} for one in page):
+                raise UnexpectedAnswer("ibex lists another account's transaction", provider="ibex")
+            return page
+
+        return Walk(read, since=since).transactions()
+
+    def _chain_hash(self, path: str) -> str | None:
+        try:
+            return self._get("ibex.get_details", f"{path}/details", wire.load_chain_hash)
+        except ProviderRejected:  # no details: it has not come to a chain, or never will
+            return None
 
     def _info(self, order: SendOrder) -> str:
         """Have IBEX note where to send. Made again it is another note: nothing has moved, so nothing is unknown."""

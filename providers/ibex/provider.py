@@ -8,10 +8,15 @@ from providers.credentials import Credential, signed_in
 from providers.http import ProviderClient
 from providers.ibex.adapter import IbexAdapter, classify
 from providers.ibex.interpret import interpret
+from providers.ibex.listings import AccountTransactions, OneTransaction
 from providers.ibex.policy import POLICY
+from providers.ibex.records import TransactionRecords
 from providers.ibex.sign_in import ClientCredentials, EmailSignIn, SignIn
 from providers.ibex.tokens import TokenHolder
-from providers.provider import Clock, Connected, OpenClient, Provider
+from providers.provider import Accounts, Clock, Connected, LinkedLook, Look, OpenClient, Polled, Provider
+
+TRANSACTIONS_OF: Final = Accounts(links=("account",), flows=("bridge_on_ramp", "bridge_withdrawal"))
+CALLS_AN_ACCOUNT: Final = 4  # its first page, the empty one behind it, and both ends again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +49,29 @@ class IbexConfig:
 
 
 def connect(client: ProviderClient, _config: IbexConfig, _clock: Clock) -> Connected:
-    """Token transactions and sends."""
-    return Connected(port=IbexAdapter(client), listings=())
+    """Token transactions, account by account, and sends."""
+    tokens = IbexAdapter(client)
+    return Connected(
+        port=tokens,
+        listings=(
+            Polled(
+                name="transactions",
+                open=lambda account: AccountTransactions(tokens, accounts=[account]),
+                of=TRANSACTIONS_OF,
+                calls=CALLS_AN_ACCOUNT,
+            ),
+        ),
+        looks=(
+            Look(name="ibex_transaction", open=lambda subject: OneTransaction(tokens, transaction=subject)),
+            LinkedLook(
+                name="ibex_address",
+                kind="address",
+                accounts=("address.account", "account"),
+                open=lambda _, accounts: AccountTransactions(tokens, accounts=accounts),
+            ),
+        ),
+        records=lambda accounts: {"transaction": TransactionRecords(tokens, accounts=accounts)},
+    )
 
 
 IBEX: Final = Provider(policy=POLICY, interpret=interpret, classify=classify, connect=connect)

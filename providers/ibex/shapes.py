@@ -17,6 +17,7 @@ class Shape(StrEnum):
     ACCOUNT = "account.transaction"
     FLAT = "crypto.received"
     ENVELOPE = "envelope"
+    POLL = "poll"  # our own: what a listing showed
 
 
 _ONLY_IN: Final = {
@@ -24,6 +25,7 @@ _ONLY_IN: Final = {
     Shape.BITCOIN: ("amountSat", "feeSat", "networkTransactionId", "blockConfirmations", "destinationAddress"),
     Shape.FLAT: ("tx_hash",),
     Shape.ENVELOPE: ("event", "data"),
+    Shape.POLL: ("poll",),
 }
 _HOLD_A_TRANSACTION: Final = {Shape.INVOICE, Shape.BITCOIN}
 

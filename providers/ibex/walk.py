@@ -8,23 +8,52 @@ far inward as there is anything that is wanted, and not the years between.
 import itertools
 from collections.abc import Callable
 from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 
 from funding.errors import UnexpectedAnswer
-from funding.ports.ibex import TokenStatus, TokenTransaction
-
-ReadPage = Callable[[int], list[TokenTransaction]]  # page 0 may be the same as page 1; past the last they are empty
+from funding.ports.ibex import TokenStatus
 
 
-class Walk:
-    """One reading of the listing. How long a page is is never relied on: only an empty one is the end."""
+class Listed(Protocol):
+    """What a walk needs to know of a transaction."""
 
-    def __init__(self, read: ReadPage, *, since: datetime) -> None:
+    @property
+    def id(self) -> str:
+        """Its own, wherever it is listed."""
+        ...
+
+    @property
+    def status(self) -> TokenStatus:
+        """How far it has come."""
+        ...
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+        ...
+
+    @property
+    def settled_at(self) -> datetime | None:
+        """None: not yet."""
+        ...
+
+
+One = TypeVar("One", bound=Listed)
+
+
+class Walk(Generic[One]):
+    """One reading of the listing. How long a page is is never relied on: only an empty one is the end.
+
+    `read` gives a page by its number: page 0 may be the same as page 1; past the last they are empty.
+    """
+
+    def __init__(self, read: Callable[[int], list[One]], *, since: datetime) -> None:
         self._read = read
         self._since = since
-        self._found: dict[str, TokenTransaction] = {}
+        self._found: dict[str, One] = {}
         self._times: list[datetime] = []  # of settling, as the front shows them
 
-    def transactions(self) -> list[TokenTransaction]:
+    def transactions(self) -> list[One]:
         """Those made or settled since then, and all that still wait, oldest first.
 
         Raises: UnexpectedAnswer: a page shows nothing but what those before it have: the listing would never end.
@@ -76,22 +105,22 @@ class Walk:
         """Where the front is in no order, nothing tells that what is wanted stands at the ends."""
         return self._times in (sorted(self._times), sorted(self._times, reverse=True))
 
-    def _further(self, number: int) -> list[TokenTransaction]:
+    def _further(self, number: int) -> list[One]:
         """A page further on than any before: empty, or with something new on it."""
         page = self._read(number)
         if not self._keep(page) and page and number > 1:
             raise UnexpectedAnswer("ibex's listing shows the same page again: it would never end", provider="ibex")
         return page
 
-    def _keep(self, page: list[TokenTransaction]) -> bool:
+    def _keep(self, page: list[One]) -> bool:
         """Whether there was anything new; the later reading of a transaction counts."""
         known = len(self._found)
         self._found.update({one.id: one for one in page})
         return len(self._found) > known
 
-    def _is_wanted(self, one: TokenTransaction) -> bool:
+    def _is_wanted(self, one: One) -> bool:
         return one.settled_at is None or max(one.created_at, one.settled_at) >= self._since
 
-    def _is_long_over(self, one: TokenTransaction) -> bool:
+    def _is_long_over(self, one: One) -> bool:
         """What failed never settles: it stands among those that wait, and would be shown for ever."""
         return one.settled_at is None and one.status is TokenStatus.FAILED and one.created_at < self._since

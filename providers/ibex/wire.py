@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from funding.chain_addresses import NoAddress, normal
+from funding.chain_addresses import ETHEREUM, TRON, NoAddress, normal
 from funding.money import Money, NotMoney
 from funding.ports.ibex import SendOrder, SentTokens, TokenStatus, TokenTransaction
 from providers.fields import Fields, WrongShape, is_id, parse_json
@@ -37,7 +37,7 @@ def load_transaction(value: Any) -> TokenTransaction:
         raise fields.wrong("currencyId", "is of no token we know")
     raw_status = fields.maybe_text("status") or ""  # the listing's own example shows none
     amount, raw_amount = exact.money(fields, "amount", asset=asset)
-    created = _time(fields, "createdAt")
+    created = moment(fields, "createdAt")
     if created is None:
         raise fields.wrong("createdAt", "is not set")
     return TokenTransaction(
@@ -51,7 +51,7 @@ def load_transaction(value: Any) -> TokenTransaction:
         address=_address(fields),
         chain_hash=None,
         created_at=created,
-        settled_at=_time(fields, "settledAt"),
+        settled_at=moment(fields, "settledAt"),
     )
 
 
@@ -64,14 +64,41 @@ def load_chain_hash(value: Any) -> str | None:
     return found
 
 
+def moment(fields: Fields, name: str) -> datetime | None:
+    """A moment; None for null, for 0 and for the zero time. Raises: WrongShape."""
+    value = fields.raw(name)
+    if isinstance(value, str) and value.startswith(_UNSET):
+        return None
+    if value == exact.Number("0"):
+        return None
+    return fields.maybe_time(name)
+
+
 def load_list(value: Any) -> list[TokenTransaction]:
-    """A page of transactions: a bare list, or `{transactions}`; an empty one may be null. Raises: WrongShape."""
+    """A page of transactions. Raises: WrongShape."""
+    return [load_transaction(row) for row in rows_of(value)]
+
+
+def rows_of(value: Any) -> list[Any]:
+    """The rows of a page: a bare list, or `{transactions}`; an empty one may be null. Raises: WrongShape."""
     rows = Fields(value).rows("transactions") if isinstance(value, dict) else value
     if rows is None:
         return []
     if not isinstance(rows, list):
         raise WrongShape("the body must be a list of transactions")
-    return [load_transaction(row) for row in rows]
+    return rows
+
+
+def load_accounts(value: Any) -> dict[str, Money | None]:
+    """A page of accounts by id, each with what it holds; None: other money. Raises: WrongShape."""
+    if not isinstance(value, list | None):
+        raise WrongShape("the body must be a list of accounts")
+    found: dict[str, Money | None] = {}
+    for row in value or []:
+        fields = Fields(row)
+        asset = _ASSETS.get(_currency(fields))
+        found[fields.id("id")] = exact.money(fields, "balance", asset=asset)[0] if asset else None
+    return found
 
 
 def dump_send(order: SendOrder) -> str:
@@ -80,6 +107,8 @@ def dump_send(order: SendOrder) -> str:
         raise ValueError("IBEX sends USDT or USDC, more than none")
     if not is_id(order.account):
         raise ValueError("not an account's id")
+    if order.network.lower() not in {ETHEREUM, TRON}:
+        raise ValueError("not a network of IBEX's")
     try:
         normal(order.network, order.address)
     except NoAddress as error:
@@ -188,16 +217,6 @@ def _address(fields: Fields) -> str | None:
     if found is None and isinstance(metadata, dict):
         found = Fields(metadata, "metadata.").maybe_text("address")
     return found
-
-
-def _time(fields: Fields, name: str) -> datetime | None:
-    """A moment; None for null, for 0 and for the zero time."""
-    value = fields.raw(name)
-    if isinstance(value, str) and value.startswith(_UNSET):
-        return None
-    if value == exact.Number("0"):
-        return None
-    return fields.maybe_time(name)
 
 
 def _part(value: dict[str, Any], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ Loaded = TypeVar("Loaded")
 Returned = TypeVar("Returned", Refund, Dispute)
 PAGE: Final = 100  # rows a listing is asked for, the most it gives
 ONRAMPS: Final = "/v1/crypto/onramp_sessions"
+CHECKOUTS: Final = "/v1/checkout/sessions"
 
 
 def classify(status: int, code: str | None) -> type[ProviderError] | None:
@@ -99,7 +100,7 @@ class StripeAdapter(StripeSessions):
 
     def get_checkout(self, session_id: str) -> CheckoutSession:
         """One Checkout session. Raises: as `get_onramp`."""
-        return self._one("stripe.get_checkout", "/v1/checkout/sessions", session_id, wire.load_checkout)
+        return self._one("stripe.get_checkout", CHECKOUTS, session_id, wire.load_checkout)
 
     def refunds_of(self, payment_intent: str) -> Sequence[Refund]:
         """Every refund of a payment, oldest first. Raises: as `find_onramps`."""
@@ -108,6 +109,16 @@ class StripeAdapter(StripeSessions):
     def disputes_of(self, payment_intent: str) -> Sequence[Dispute]:
         """Every dispute of a payment, oldest first. Raises: as `find_onramps`."""
         return self._returned("stripe.list_disputes", "/v1/disputes", payment_intent, wire.load_dispute)
+
+    def intent_of(self, charge: str) -> str | None:
+        """The payment that a charge belongs to; None: it was made without one. Raises: as `get_onramp`."""
+        return self._one(
+            "stripe.get_charge", "/v1/charges", charge, lambda shown: wire.maybe_ref(Fields(shown), "payment_intent")
+        )
+
+    def read_session(self, path: str, session_id: str, load: Callable[[Any], Loaded]) -> Loaded:
+        """One session, of the onramp or of Checkout, made into something by `load`. Raises: as `get_onramp`."""
+        return self._one("stripe.get_session", path, session_id, load)
 
     def page(self, operation: str, path: str, filters: dict[str, str], *, after: str | None) -> StripePage:
         """One page of a listing, newest first; `after` is the last id of the page before. Raises: as any read."""

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
-from funding.facts import CannotUse, Changed, Fact, Ignored, LookDue, Reading
+from funding.facts import CannotUse, Changed, Fact, Ignored, LookDue, Opening, Reading
 from funding.money import Money
 from funding.ports.stripe import OnrampStatus
 from providers.fields import Fields, WrongShape, compact, parse_event
@@ -29,9 +28,10 @@ def interpret(body: bytes, *, source: str) -> Reading:
 
 
 def polled(kind: str, shown: dict[str, Any]) -> bytes:
-    """The body of an inbox event about an "onramp_session", "refund" or "dispute" that a listing showed (`kept.kept`).
+    """The body of an inbox event about an object that a listing showed, as `kept.kept` leaves it.
 
-    An "event" (`kept.kept_event`) reads as the webhook does, so it is stored under its own id.
+    `kind`: "onramp_session", "checkout_session", "refund", "dispute", or a "charge" that was looked at. An "event"
+    (`kept.kept_event`) reads as the webhook does, so it is stored under its own id.
     """
     return compact({"poll": {"kind": kind, "object": shown}})
 
@@ -53,6 +53,10 @@ def _polled(poll: Fields) -> Reading:
             return _event(shown)
         case "onramp_session":
             fact: Fact = _onramp(shown, None)
+        case "checkout_session":
+            fact = _checkout(shown, None)
+        case "charge":
+            fact = _payment(shown, kind, "charge looked at", None)
         case "refund" | "dispute":
             fact = _payment(shown, kind, f"{kind} {shown.text('status').lower()}", None)
         case _:
@@ -121,14 +125,29 @@ def _check_agree(details: Fields, simple: Fields) -> None:
 
 
 def _checkout(shown: Fields, at: datetime | None) -> Changed:
+    """A Checkout session: nobody here makes one, so it opens its top-up, for the customer whose id of ours it names.
+
+    One that names nobody opens it too: what is paid there is somebody's. One that has expired will never be paid.
+    """
     _check_object(shown, "checkout.session")
+    session, named = shown.id("id"), shown.maybe_text("client_reference_id")
+    if shown.has("currency"):
+        wire.fiat(shown, "currency")
+    expired = (shown.maybe_text("status") or "").lower() == "expired"
+    opening = Opening(
+        flow_kind="stripe_top_up",
+        link_kind="client_reference",
+        link_id=named or "",
+        amount=None,
+        data={"way": "checkout", "named": named or ""},
+        customer=named,
+    )
     return Changed(
         kind="checkout_session",
-        id=shown.id("id"),
+        id=session,
         status=shown.text("payment_status").lower(),
         at=at,
-        ours=True,
-        reference=_flow_id(shown.maybe_text("client_reference_id")),
+        opening=None if expired else opening,
     )
 
 
@@ -148,11 +167,3 @@ def _check_object(shown: Fields, about: str) -> None:
     """An object of another kind has another kind of id. Raises: WrongShape."""
     if (shown.maybe_text("object") or about) != about:
         raise shown.wrong("object", "is another than the event tells of")
-
-
-def _flow_id(text: str | None) -> str | None:
-    """Only an id as we write it: others put ids of their own there."""
-    try:
-        return text if text is not None and str(UUID(text)) == text else None
-    except ValueError:
-        return None

@@ -1,5 +1,7 @@
 """Flows for tests of comparisons: each says only what it is about, and agrees with its provider in all the rest."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,8 +13,8 @@ from funding.reconcile.records import Record
 _FLOW = text("""
     INSERT INTO flows (id, kind, state, status, provider, asset, amount, asset_out, amount_out, data, created_at,
                        moved_at, closed_at, due_at, parked_at, parked_reason)
-    VALUES (:id, 'due_deposit', :state, :status, 'alpaca', :asset, :amount, :asset_out, :amount_out,
-            jsonb_build_object('account', CAST(:account AS text), 'virtual_account', 'va_1'), :created, :moved,
+    VALUES (:id, :kind, :state, :status, 'alpaca', :asset, :amount, :asset_out, :amount_out,
+            CAST(:data AS jsonb), :created, :moved,
             CASE WHEN :status <> 'open' THEN CAST(:moved AS timestamptz) END,
             CASE WHEN :status <> 'closed' AND NOT :parked THEN CAST(:moved AS timestamptz) END,
             CASE WHEN :parked THEN CAST(:moved AS timestamptz) END, CASE WHEN :parked THEN 'a person must look' END)
@@ -22,6 +24,7 @@ _REFERENCE = text("""
     VALUES (:provider, :kind, :id, :flow, coalesce(CAST(:at AS timestamptz), rk_now()))
 """)
 CLOSED = {"returned", "failed"}
+RESTING = {"broker_funded", "credited", "paid_out"}
 
 
 def add_compared(
@@ -38,10 +41,12 @@ def add_compared(
     asset_out: str = "USD",
     amount_out: int | None = 249_25,
     parked: bool = False,
+    kind: str = "due_deposit",
+    data: Mapping[str, str] | None = None,
 ) -> UUID:
     """A deposit seen at `at`, with the objects it owns."""
     flow = uuid4()
-    status = "resting" if state == "broker_funded" else "closed" if state in CLOSED else "open"
+    status = "resting" if state in RESTING else "closed" if state in CLOSED else "open"
     connection.execute(
         _FLOW,
         {
@@ -52,15 +57,16 @@ def add_compared(
             "amount": amount,
             "asset_out": asset_out,
             "amount_out": amount_out,
-            "account": account,
+            "kind": kind,
+            "data": json.dumps(data or {"account": account, "virtual_account": "va_1"}),
             "created": at,
             "moved": moved_at or at + timedelta(seconds=30),
             "parked": parked,
         },
     )
-    for provider, kind, name in (("due", "transfer", transfer), ("alpaca", "journal", journal)):
+    for provider, what, name in (("due", "transfer", transfer), ("alpaca", "journal", journal)):
         if name is not None:
-            own(connection, flow, provider, kind, name)
+            own(connection, flow, provider, what, name)
     return flow
 
 

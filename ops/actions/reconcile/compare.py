@@ -15,14 +15,16 @@ from sqlalchemy import Connection
 
 from db import reconcile_records, reconcile_runs, report_figures
 from db.engine import UnitOfWork
+from db.reconcile_records import Counts
 from db.reconcile_runs import Begun
 from funding.errors import ProviderError
 from funding.reconcile import rules
 from funding.reconcile.books import BOOKS, Book
-from funding.reconcile.records import Finding, Record, RecordSource, Window
-from ops.actions import firm_cash
+from funding.reconcile.records import Finding, Record, Window
+from ops.actions import firm_cash, token_balances
 from ops.actions.desk import Refused
 from ops.actions.reconcile.reading import Reading, Surroundings
+from providers.provider import Records
 from providers.registry import Providers
 
 COPIED_AT_ONCE: Final = 50_000  # records of a file
@@ -76,20 +78,23 @@ class Comparer:
     def with_provider(
         self,
         wanted: Wanted,
-        source: Callable[[Sequence[str]], RecordSource],
+        records: Records,
         *,
         balance: Callable[[], str] | None = None,
     ) -> UUID:
-        """Compare with what the provider shows now; the run's id. `source` is given the accounts we know of.
+        """Compare with what the provider shows now, one kind of object after the other; the run's id.
+
+        `records` is given the accounts we know of.
 
         `balance` compares its own balance with our books, where it shows one, and says what that came to.
         Raises: Refused: the window is none; RunFailed: the provider could not be read; what `keep` raises.
         """
-        book = BOOKS[wanted.provider]
-        run = self._begun(wanted, book, "listing")
-        with self._failing(run, book):
+        books = BOOKS[wanted.provider]
+        run = self._begun(wanted, books, "listing")
+        with self._failing(run, wanted.provider):
             with self.begin() as connection:
-                known = reconcile_runs.accounts(connection, book.provider, book.flow_kind)
+                known = reconcile_runs.accounts(connection, wanted.provider, _account_parts(books))
+            sources = records(known)
             around = Surroundings(
                 begin=self.begin,
                 alive=lambda: self._alive(run),
@@ -97,18 +102,19 @@ class Comparer:
                 sleep=self.sleep,
                 monotonic=self.monotonic,
             )
-            reading = Reading(around, run, source(known))
-            reading.load_all()
-            window, truncated = reading.ask_again(book, self._window(run))
+            read = []
+            for book in books:
+                reading = Reading(around, run, sources[book.kind])
+                reading.load_all()
+                read.append(Compared(book, *reading.ask_again(book, self._window(run))))
             said = {"balance": reading.patiently(balance)} if balance else {}
-            self._conclude(run, book, window, truncated, said)
+            self._conclude(run, wanted.provider, read, said)
         return run.id
 
-    def with_records(self, wanted: Wanted, records: Iterable[Record]) -> UUID:
-        """Compare with records from elsewhere, all that the window holds; the run's id. Raises: Refused."""
-        book = BOOKS[wanted.provider]
-        run = self._begun(wanted, book, "file")
-        with self._failing(run, book):
+    def with_records(self, wanted: Wanted, book: Book, records: Iterable[Record]) -> UUID:
+        """Compare with records of one kind from elsewhere, all that the window holds; the run's id. Raises: Refused."""
+        run = self._begun(wanted, [book], "file")
+        with self._failing(run, book.provider):
             copied = 0
             for some in _chunks(records, COPIED_AT_ONCE):
                 with self.begin() as connection:
@@ -116,20 +122,20 @@ class Comparer:
                 copied += len(some)
                 self._alive(run)
                 self.say(f"{copied} records copied")
-            self._conclude(run, book, replace(self._window(run), from_file=True))
+            self._conclude(run, book.provider, [Compared(book, replace(self._window(run), from_file=True))])
         return run.id
 
-    def _begun(self, wanted: Wanted, book: Book, source: str) -> Begun:
+    def _begun(self, wanted: Wanted, books: Sequence[Book], source: str) -> Begun:
         with self.begin() as connection:
             now = report_figures.now(connection)
             until = min(wanted.until or now, now)
             since = wanted.since
-            if book.whole_days:
+            if any(book.whole_days for book in books):
                 since = since.replace(hour=0, minute=0, second=0, microsecond=0)
             if since >= until:
                 raise Refused("--since must lie before --until, and before now")
             run = reconcile_runs.begin(
-                connection, uuid4(), book.provider, since=since, until=until, source=source, asked_by=wanted.by
+                connection, uuid4(), wanted.provider, since=since, until=until, source=source, asked_by=wanted.by
             )
             reconcile_records.forget_lost(connection)
         return run
@@ -146,43 +152,51 @@ class Comparer:
     def _conclude(
         self,
         run: Begun,
-        book: Book,
-        window: Window,
-        truncated: Sequence[Finding] = (),
+        provider: str,
+        read: Sequence["Compared"],
         said: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Judge everything and write it in one transaction: a report is whole or not there."""
         self.say("comparing")
         report = _Report(run)
         with self.begin() as connection:
-            reconcile_runs.lock(connection, book.provider)
+            reconcile_runs.lock(connection, provider)
             reconcile_records.prepare(connection)
-            counts = reconcile_records.count(connection, run.id, book, window)
-            report.write(connection, truncated)
-            shared = reconcile_records.duplicates(connection, run.id, book)
-            report.write(connection, [rules.duplicate(book, one.reference, one.records, one.flow) for one in shared])
-            window = replace(window, shared=frozenset(one.reference for one in shared))
-            pairs = reconcile_records.suspicious(connection, run.id, book, window, read_at=run.at)
-            judged = (rules.judge(pair, book, window) for pair in pairs)
-            for some in _chunks((one for one in judged if one is not None), WRITTEN_AT_ONCE):
-                report.write(connection, some)
+            counts = [self._judge(connection, run, one, report) for one in read]
             # What a listing left out may be what an open break is about.
-            closed = 0
-            if not truncated:
-                whole = window.from_file
-                closed = reconcile_runs.close_others(connection, run, book.provider, book.kind, whole=whole)
-            came_to = {"theirs": counts.theirs, "ours": counts.ours, **report.counts(), "closed": closed, **said}
+            kinds = [one.book.kind for one in read if not one.truncated]
+            whole = all(one.window.from_file for one in read)
+            came_to = {
+                "theirs": sum(one.theirs for one in counts),
+                "ours": sum(one.ours for one in counts),
+                **report.counts(),
+                "closed": reconcile_runs.close_others(connection, run, provider, kinds, whole=whole),
+                **said,
+            }
             if not reconcile_runs.finish(connection, run.id, came_to):
                 raise GivenUp
-        log.info("comparison.finished", provider=book.provider, run=str(run.id), **came_to)
+        log.info("comparison.finished", provider=provider, run=str(run.id), **came_to)
+
+    def _judge(self, connection: Connection, run: Begun, read: "Compared", report: "_Report") -> Counts:
+        """Write down all that is wrong with objects of one kind."""
+        book = read.book
+        report.write(connection, read.truncated)
+        shared = reconcile_records.duplicates(connection, run.id, book)
+        report.write(connection, [rules.duplicate(book, one.reference, one.records, one.flow) for one in shared])
+        window = replace(read.window, shared=frozenset(one.reference for one in shared))
+        pairs = reconcile_records.suspicious(connection, run.id, book, window, read_at=run.at)
+        judged = (rules.judge(pair, book, window) for pair in pairs)
+        for some in _chunks((one for one in judged if one is not None), WRITTEN_AT_ONCE):
+            report.write(connection, some)
+        return reconcile_records.count(connection, run.id, book, window)
 
     @contextmanager
-    def _failing(self, run: Begun, book: Book) -> Iterator[None]:
+    def _failing(self, run: Begun, provider: str) -> Iterator[None]:
         """Whatever ends the block early fails the run, in a sentence; its records go in any case."""
         try:
             yield
         except ProviderError as error:
-            reason = f"{book.provider} could not be read: {error}"
+            reason = f"{provider} could not be read: {error}"
             self._fail(run, reason)
             raise RunFailed(run.id, reason, error) from error
         except BaseException as error:
@@ -196,6 +210,15 @@ class Comparer:
         with self.begin() as connection:
             reconcile_runs.fail(connection, run.id, reason)
         log.warning("comparison.failed", run=str(run.id), reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One kind of object as it was read: the window that knows what was asked again, and which listings leave out."""
+
+    book: Book
+    window: Window
+    truncated: Sequence[Finding] = ()
 
 
 @dataclass(slots=True)
@@ -228,7 +251,18 @@ def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield some
 
 
-def source_of(providers: Providers, provider: str) -> Callable[[Sequence[str]], RecordSource] | None:
+def _account_parts(books: Sequence[Book]) -> dict[str, list[str]]:
+    """By kind of flow, the data that name accounts which have a listing of their own."""
+    return {
+        one.flow_kind: list(one.account)
+        for book in books
+        if not book.one_listing
+        for one in book.followers
+        if one.account
+    }
+
+
+def source_of(providers: Providers, provider: str) -> Records | None:
     """What reads a provider's records, given the accounts we know of; None: it has no credentials here."""
     found = providers.connected.get(provider)
     return found.records if found else None
@@ -236,7 +270,13 @@ def source_of(providers: Providers, provider: str) -> Callable[[Sequence[str]], 
 
 def balance_of(begin: UnitOfWork, providers: Providers, provider: str) -> Callable[[], str] | None:
     """What compares a provider's own balance with our books; None: it shows none."""
-    alpaca = providers.ports().get("alpaca")
-    if provider != "alpaca" or alpaca is None:
+    port = providers.ports().get(provider)
+    if port is None:
         return None
-    return lambda: firm_cash.compare(begin, alpaca)
+    match provider:
+        case "alpaca":
+            return lambda: firm_cash.compare(begin, port)
+        case "ibex":
+            return lambda: token_balances.compare(begin, port)
+        case _:
+            return None

@@ -80,14 +80,14 @@ class Reading:
             record = self.patiently(self._one(doubt))
             self._around.alive()
             self._around.say(f"{number} of {len(doubts)} read again")
-            if record is None:
+            if record is None or record.kind != book.kind:
                 continue
             found.append(record)
             if not doubt.listed and window.since <= record.at < window.until:
                 unlisted.setdefault(book.listing_of(record.account), []).append(record.id)
         asked = [doubt.id for doubt in doubts]
         with self._around.begin() as connection:
-            reconcile_records.replace(connection, self._run.id, asked, found)
+            reconcile_records.replace(connection, self._run.id, book.kind, asked, found)
         window = replace(window, asked=frozenset(asked), asked_at=asked_at, cut_short=frozenset(unlisted))
         truncated = [
             rules.listing_truncated(book, account, unlisted[account], window)

@@ -52,7 +52,7 @@ def check(path: Path) -> RecordFile:
         if isinstance(line, str):
             faults.append((number, line))
             continue
-        book = book or BOOKS.get(line["provider"])
+        book = book or _book(line)
         record = _record(line, book)
         if isinstance(record, str):
             faults.append((number, record))
@@ -115,7 +115,7 @@ def _header(row: list[str]) -> list[str]:
 def _record(line: Line, book: Book | None) -> Record | str:
     """A line as a record; or what is wrong with it."""
     if book is None or line["provider"] != book.provider:
-        return f"names another provider than {book.provider}" if book else f"provider must be {' or '.join(BOOKS)}"
+        return f"names another provider than {book.provider}" if book else _unknown(line)
     if line["kind"] != book.kind:
         return f"kind must be {book.kind}"
     if not is_id(line["id"]):
@@ -151,6 +151,17 @@ def _record(line: Line, book: Book | None) -> Record | str:
         account=line.get("account") or None,
         reference=_reference(line.get("reference") or "", book),
     )
+
+
+def _book(line: Line) -> Book | None:
+    return next((book for book in BOOKS.get(line["provider"], ()) if book.kind == line["kind"]), None)
+
+
+def _unknown(line: Line) -> str:
+    books = BOOKS.get(line["provider"])
+    if books is None:
+        return f"provider must be {' or '.join(BOOKS)}"
+    return f"kind must be {' or '.join(book.kind for book in books)}"
 
 
 def _reference(text: str, book: Book) -> str | None:
