@@ -114,24 +114,31 @@ def having_one(connection: Connection, ids: Collection[str], provider: str, kind
     return set(rows.scalars())
 
 
-def give_owner(connection: Connection, virtual_accounts: Sequence[str], *, kind: str) -> list[UUID]:
-    """Flows of `kind` whose virtual account has a Due link now get its customer, unless they are over; their ids.
+def give_owner(connection: Connection, waiting: Sequence[tuple[str, str, str]]) -> list[UUID]:
+    """Flows that waited for the owner of a virtual account get the customer of its link now; their ids.
 
-    Locks the flows in id order. Served by ix_flows_unowned.
+    `waiting` are (provider, kind of flow, virtual account); flows that are over stay nobody's. Locks the flows in id
+    order. Served by ix_flows_unowned and the primary key of customer_links.
     """
     rows = connection.execute(
         text("""
             WITH waiting AS (
-              SELECT f.id, l.customer_id FROM flows f
-                JOIN customer_links l ON l.provider = 'due' AND l.kind = 'virtual_account'
-                                     AND l.external_id = f.data ->> 'virtual_account'
-               WHERE f.customer_id IS NULL AND f.data ->> 'virtual_account' = ANY(:accounts)
-                 AND f.kind = :kind AND f.status <> 'closed'
+              SELECT f.id, l.customer_id
+                FROM unnest(CAST(:providers AS text[]), CAST(:kinds AS text[]), CAST(:accounts AS text[]))
+                     AS w(provider, kind, account)
+                JOIN flows f ON f.kind = w.kind AND f.data ->> 'virtual_account' = w.account
+                JOIN customer_links l ON l.provider = w.provider AND l.kind = 'virtual_account'
+                                     AND l.external_id = w.account
+               WHERE f.customer_id IS NULL AND f.status <> 'closed'
                ORDER BY f.id FOR UPDATE OF f
             )
             UPDATE flows f SET customer_id = w.customer_id FROM waiting w WHERE f.id = w.id RETURNING f.id
         """),
-        {"kind": kind, "accounts": list(virtual_accounts)},
+        {
+            "providers": [provider for provider, _, _ in waiting],
+            "kinds": [kind for _, kind, _ in waiting],
+            "accounts": [account for _, _, account in waiting],
+        },
     )
     return sorted(rows.scalars())
 

@@ -25,6 +25,7 @@ REFERENCE_KINDS: Final = (
     ("bridge", "drain"),
     ("ibex", "transaction"),
     ("stripe", "onramp_session"),
+    ("stripe", "checkout_session"),
     ("stripe", "payment_intent"),
 )
 

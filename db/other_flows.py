@@ -38,6 +38,22 @@ _ONE_ALIKE = text("""
                           WHERE r.flow_id = other.id AND r.provider = :provider AND r.kind = :kind))
 """)
 
+_ON_RAMP_WAITS = text("""
+    SELECT EXISTS (
+      SELECT FROM flows mine
+        JOIN flows other ON other.customer_id = mine.customer_id AND other.kind = 'bridge_on_ramp'
+             AND other.status = 'open' AND other.asset_out = :asset AND other.amount_out = CAST(:amount AS numeric)
+             AND coalesce(regexp_replace(lower(other.data ->> 'chain_hash'), '^0x', '')
+                          = regexp_replace(lower(CAST(:chain_hash AS text)), '^0x', ''), true)
+       WHERE mine.id = :flow)
+""")
+
+_UNDER_WAY = text("""
+    SELECT EXISTS (
+      SELECT FROM flows mine JOIN flows other ON other.customer_id = mine.customer_id AND other.id <> mine.id
+       WHERE mine.id = :flow AND other.status = 'open' AND other.kind = ANY(:kinds))
+""")
+
 _AVAILABLE = text("""
     SELECT b.available FROM balances b JOIN ledger_accounts a ON a.id = b.account_id
      WHERE a.owner = :owner AND a.name = :name AND a.asset = :asset
@@ -76,6 +92,20 @@ class OtherFlows:
         values = {"provider": provider, "kind": kind, "alike": alike, "flow": self._flow}
         with self._begin() as connection:
             return bool(connection.execute(_ONE_ALIKE, values).scalar())
+
+    def on_ramp_waits(self, amount: Money, *, chain_hash: str | None) -> bool:
+        """Whether an open on-ramp of this flow's customer waits for tokens of that amount, which may be these.
+
+        By their chain's hash, where both are known. Served by ix_flows_customer.
+        """
+        values = {"asset": amount.asset, "amount": amount.minor, "chain_hash": chain_hash, "flow": self._flow}
+        with self._begin() as connection:
+            return bool(connection.execute(_ON_RAMP_WAITS, values).scalar())
+
+    def under_way(self, kinds: Sequence[str]) -> bool:
+        """Whether another open flow of these kinds is the customer's. Served by ix_flows_customer."""
+        with self._begin() as connection:
+            return bool(connection.execute(_UNDER_WAY, {"flow": self._flow, "kinds": list(kinds)}).scalar())
 
     def available(self, account: LedgerAccount) -> Money:
         """What a customer's account holds beyond its holds. Served by the unique index of accounts."""

@@ -239,15 +239,21 @@ def parked_for(connection: Connection, flows: Sequence[UUID], *, error: str | No
     return list(rows.scalars())
 
 
-def lock_flows_of(connection: Connection, customers: Sequence[str], *, kind: str, state: str) -> list[UUID]:
-    """Open flows of these customers in that state, locked in id order. Served by ix_flows_customer."""
+def lock_flows_of(connection: Connection, waiting: Sequence[tuple[str, str, str]]) -> list[UUID]:
+    """Open flows of a (customer, kind of flow, state), locked in id order. Served by ix_flows_customer."""
     rows = connection.execute(
         text("""
-            SELECT id FROM flows
-             WHERE customer_id = ANY(:customers) AND kind = :kind AND state = :state AND status = 'open'
-             ORDER BY id FOR UPDATE
+            SELECT f.id FROM flows f
+              JOIN unnest(CAST(:customers AS text[]), CAST(:kinds AS text[]), CAST(:states AS text[]))
+                   AS w(customer, kind, state)
+                ON f.customer_id = w.customer AND f.kind = w.kind AND f.state = w.state
+             WHERE f.status = 'open' ORDER BY f.id FOR UPDATE OF f
         """),
-        {"customers": list(customers), "kind": kind, "state": state},
+        {
+            "customers": [customer for customer, _, _ in waiting],
+            "kinds": [kind for _, kind, _ in waiting],
+            "states": [state for _, _, state in waiting],
+        },
     )
     return list(rows.scalars())
 

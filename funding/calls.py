@@ -68,6 +68,17 @@ class OtherFlows(Protocol):
         """
         ...
 
+    def on_ramp_waits(self, amount: Money, *, chain_hash: str | None) -> bool:
+        """Whether an open on-ramp of this flow's customer waits for tokens of that amount, which may be these.
+
+        By their chain's hash, where both are known. Parked ones count.
+        """
+        ...
+
+    def under_way(self, kinds: Sequence[str]) -> bool:
+        """Whether another open flow of these kinds is the customer's; parked ones count."""
+        ...
+
     def available(self, account: LedgerAccount) -> Money:
         """What a customer's account holds beyond its holds; nothing where it has no postings yet."""
         ...

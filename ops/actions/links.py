@@ -1,17 +1,26 @@
 """What a new link sets going: flows that waited for it get their owner, and leave their parking."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from db import breaks, customers, dead_letters, flows, replay
 from db.customers import Key
 from db.flows import Due
-from funding.flows.due_deposit import State, due_deposit
+from funding.flows import bridge_on_ramp, due_deposit
 from ops.actions.desk import Sheet
 
-DUE_LINK: Final = ("due", "virtual_account")
-BROKERAGE_LINK: Final = ("alpaca", "brokerage_account")
+LinkKind = tuple[str, str]  # provider and kind of a link
+# Which flows wait for the owner of the account that money came to.
+OWNED_BY: Final[Mapping[LinkKind, str]] = {
+    ("due", "virtual_account"): due_deposit.due_deposit.name,
+    ("bridge", "virtual_account"): bridge_on_ramp.bridge_on_ramp.name,
+}
+# Which flows wait, in which state, until their customer has the account that their money goes to.
+GOES_TO: Final[Mapping[LinkKind, tuple[str, str]]] = {
+    ("alpaca", "brokerage_account"): (due_deposit.due_deposit.name, due_deposit.State.OFF_RAMP_COMPLETED.value),
+    ("ibex", "account"): (bridge_on_ramp.bridge_on_ramp.name, bridge_on_ramp.State.SENT_ON_CHAIN.value),
+}
 
 # What a flow parks with for want of the link: the error of its letter (None: a person is asked), the type of its break.
 Cause = tuple[str | None, str]
@@ -25,19 +34,24 @@ def resume_linked(sheet: Sheet, added: Iterable[Key], owner_of: dict[Key, str]) 
     Locks those flows in id order, after the links.
     """
     keys = list(added)
-    accounts = [external_id for provider, kind, external_id in keys if (provider, kind) == DUE_LINK]
-    owned = customers.give_owner(sheet.connection, accounts, kind=due_deposit.name) if accounts else []
+    ownerless = [(key[0], OWNED_BY[key[:2]], key[2]) for key in keys if key[:2] in OWNED_BY]
+    owned = customers.give_owner(sheet.connection, ownerless) if ownerless else []
     going = resume(sheet, owned, OWNERLESS)
 
-    reached = {owner_of[key] for key in keys if key[:2] == BROKERAGE_LINK}
-    # Where there was an account before, nothing waited for this one.
-    reached = customers.having_one(sheet.connection, reached, *BROKERAGE_LINK) if reached else reached
-    if reached:
-        waiting = replay.lock_flows_of(
-            sheet.connection, sorted(reached), kind=due_deposit.name, state=State.OFF_RAMP_COMPLETED.value
-        )
+    accountless = [
+        (customer, *waits)
+        for link, waits in GOES_TO.items()
+        for customer in _first_of(sheet, {owner_of[key] for key in keys if key[:2] == link}, link)
+    ]
+    if accountless:
+        waiting = replay.lock_flows_of(sheet.connection, accountless)
         going += resume(sheet, [flow for flow in waiting if flow not in owned], ACCOUNTLESS)
     return sorted(going)
+
+
+def _first_of(sheet: Sheet, owners: set[str], link: LinkKind) -> list[str]:
+    """Those whose first link of that kind this is: where there was one before, nothing waited for it."""
+    return sorted(customers.having_one(sheet.connection, owners, *link)) if owners else []
 
 
 def resume(sheet: Sheet, waiting: Sequence[UUID], cause: Cause) -> list[UUID]:

@@ -4,6 +4,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from funding.money import NotMoney
+from funding.refusals import Refusal
 from ops.actions.desk import Refused
 
 
@@ -12,6 +13,8 @@ def told(error: Exception) -> click.ClickException | None:
     match error:
         case Refused():
             return click.ClickException(str(error))
+        case Refusal():
+            return click.ClickException(f"{error.text} [{error.code}]" + (f" {error.detail}" if error.detail else ""))
         case NotMoney():
             return click.UsageError(f"--amount: {error}")
         case DBAPIError():

@@ -16,6 +16,7 @@ PLACES: Final = {
     "password-hash": Place("ops.cli.password_hash:password_hash", "Make the hash of a password for OPS_USERS."),
     "recover": Place("ops.cli.recover:recover", "After lost commits: look before creating, read again."),
     "customers": Place("ops.cli.customers:customers", "Customers and their links."),
+    "bridge": Place("ops.cli.bridge:bridge", "Customers at Bridge: identity checks, virtual accounts, banks."),
     "events": Place("ops.cli.events:events", "The inbox: what providers told us."),
     "flows": Place("ops.cli.flows:flows", "The movements of money."),
     "dead-letters": Place("ops.cli.dead_letters:dead_letters", "Work that waits for a person."),
@@ -24,6 +25,8 @@ PLACES: Final = {
     "ledger": Place("ops.cli.ledger:ledger", "Balances and journal entries."),
     "providers": Place("ops.cli.providers:providers", "Each provider as we see it; pause and resume."),
     "notifications": Place("ops.cli.notifications:notifications", "What the team and its people were told."),
+    "withdrawals": Place("ops.cli.withdrawals:withdrawals", "Tokens paid out to customers' banks."),
+    "top-ups": Place("ops.cli.top_ups:top_ups", "Coins and money that customers buy at Stripe."),
     "audit": Place("ops.cli.audit:audit", "What was done by whom."),
 }
 

@@ -29,7 +29,7 @@ STATES = frozenset(
 )
 DEFAULT_PATH = ("funds_received", "payment_submitted", "payment_processed")
 _OPEN = frozenset({"awaiting_funds", "in_review", "pending"})  # funds are expected
-_CAME_BACK = frozenset({"returned", "undeliverable", "refund_failed"})
+_CAME_BACK = frozenset({"returned", "undeliverable", "missing_return_policy", "refund_failed"})
 _GOING_BACK = frozenset({"refund_in_flight", "refunded"})
 _FAILED = frozenset({"undeliverable", "returned", "error", "canceled"})  # what the first seed calls failed
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,6 +36,7 @@ class Dispute(Record):
     intent_id: str
     reason: str
     moved: int = 0  # what it has taken from our balance by now, in minor units
+    moves: list[tuple[str, int]] = field(default_factory=list)  # each change of our balance: its id and amount
 
     def as_json(self, config: StripeConfig) -> dict[str, Any]:  # noqa: ARG002 - others need it
         """As the API shows it."""
@@ -43,6 +44,10 @@ class Dispute(Record):
             "id": self.id,
             "object": "dispute",
             "amount": self.amount,
+            "balance_transactions": [
+                {"id": name, "object": "balance_transaction", "amount": amount, "currency": self.currency}
+                for name, amount in self.moves
+            ],
             "charge": self.charge_id,
             "created": self.created,
             "currency": self.currency,
@@ -143,6 +148,8 @@ class Disputes:
         dispute.status = status
 
     def _move(self, dispute: Dispute, amount: int, kind: str) -> None:
+        dispute.remember(self._world.config, self._world.now())
         dispute.moved += amount
+        dispute.moves.append((self._world.ids.prefixed("txn"), -amount))
         self._world.stripe.payments.book(dispute.currency, -amount)
         self._world.stripe.events.happened(dispute, kind)

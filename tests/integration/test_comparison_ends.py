@@ -53,7 +53,7 @@ class House:
             each=(DueConfig(base_url="http://127.0.0.1:1", api_keys=["k"]),), threads=1, redis_url=None
         )
         built = build(config, Surroundings(gate_store=GateRows(time)))
-        connected = {"due": Connected(port=None, records=lambda _accounts: self.due, listings=())}
+        connected = {"due": Connected(port=None, records=lambda _accounts: {"transfer": self.due}, listings=())}
         self.providers: Providers = replace(built, connected=connected)
         self.comparisons = Comparisons(begin=time, providers=self.providers, poll=MINUTE)
         self.polls = Polls(

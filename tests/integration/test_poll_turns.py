@@ -1,15 +1,17 @@
 """Turns, ticks and looks: whose listing is read when, once by one worker, and what an end is told as."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from db import clock, looks, polls
+from db.polls import Subject
 from dispatch.jobs import poll_job
 from funding.errors import Misconfigured, ProviderUnavailable
+from providers.due.provider import TRANSFERS_OF
 from tests.support.moved_time import MovedTime
 from tests.support.rows import add_flow
 from tests.support.shelf import MINUTE, NOON, AlwaysOpen, House, Shelf, thing
@@ -27,15 +29,23 @@ def paused(time: MovedTime) -> list[tuple[str, str]]:
         return [(row.provider, row.paused_reason) for row in rows]
 
 
+def in_turn(connection: Connection, limit: int) -> Sequence[Subject]:
+    """Due's accounts, as its listing of transfers has them walked."""
+    return polls.accounts_in_turn(
+        connection,
+        provider="due",
+        poll="transfers",
+        links=TRANSFERS_OF.links,
+        flows=TRANSFERS_OF.flows,
+        named=TRANSFERS_OF.named,
+        limit=limit,
+    )
+
+
 class TestTurns:
     def accounts(self, time: MovedTime, limit: int) -> list[str]:
         with time() as connection:
-            return [
-                one.name
-                for one in polls.accounts_in_turn(
-                    connection, provider="due", poll="transfers", flow_kind="due_deposit", limit=limit
-                )
-            ]
+            return [one.name for one in in_turn(connection, limit)]
 
     @pytest.fixture
     def linked(self, time: MovedTime) -> None:
@@ -55,9 +65,7 @@ class TestTurns:
         house = House(time, pages=3, **{f"acct_{n}": Shelf() for n in range(8)})
         house.kind = replace(
             house.kind,
-            subjects=lambda connection, limit: polls.accounts_in_turn(
-                connection, provider="due", poll="transfers", flow_kind="due_deposit", limit=limit
-            ),
+            subjects=in_turn,
         )
         for _ in range(3):
             house.poll()
@@ -75,6 +83,75 @@ class TestTurns:
         assert self.accounts(time, 3) == ["acct_3", "acct_6", "acct_unlinked"]
         assert self.accounts(time, 4)[3] == "acct_0", "a quarter is for those nobody told us of"
         assert len(self.accounts(time, 100)) == 9
+
+    @pytest.mark.usefixtures("linked")
+    def test_find_the_accounts_of_a_flow_that_names_none(self, time: MovedTime) -> None:
+        """A withdrawal knows whose it is, and that customer's own links know the accounts: all of them, once."""
+        with time() as connection:
+            connection.execute(text("INSERT INTO customers (id) VALUES ('ben')"))
+            connection.execute(
+                text("""
+                    INSERT INTO customer_links (provider, kind, external_id, customer_id)
+                    VALUES ('ibex', 'account', 'of-ana', 'ana'), ('ibex', 'account', 'of-ben-1', 'ben'),
+                           ('ibex', 'account', 'of-ben-2', 'ben'), ('ibex', 'address', 'no-account', 'ana')
+                """)
+            )
+            for _ in range(2):
+                flow = add_flow(connection, due_at=time.now)
+                connection.execute(text("UPDATE flows SET customer_id = 'ben' WHERE id = :id"), {"id": flow})
+            found = polls.accounts_in_turn(
+                connection,
+                provider="ibex",
+                poll="transactions",
+                links=("account",),
+                flows=("due_deposit",),
+                named=None,
+                limit=10,
+            )
+        assert [(one.name, one.working_since is None) for one in found] == [
+            ("of-ben-1", False),
+            ("of-ben-2", False),
+            ("of-ana", True),
+        ]
+
+
+class TestAccountsOfALink:
+    TRON = "TDeuy7kpVisCUnthKSJWSEa4YctUzB7Ks4"
+    ETHEREUM = "0x52908400098527886E0F7030069857D2E4169EE7"
+
+    @pytest.fixture(autouse=True)
+    def linked(self, time: MovedTime) -> None:
+        with time() as connection:
+            connection.execute(text("INSERT INTO customers (id) VALUES ('ana'), ('ben')"))
+            connection.execute(
+                text("""
+                    INSERT INTO customer_links (provider, kind, external_id, customer_id, attributes) VALUES
+                      ('ibex', 'address', :tron, 'ana', '{}'),
+                      ('ibex', 'address', :ethereum, 'ana', '{"account": "of-usdc"}'),
+                      ('ibex', 'account', 'of-usdt', 'ana', '{}'), ('ibex', 'account', 'of-usdc', 'ana', '{}'),
+                      ('ibex', 'account', 'of-ben', 'ben', '{}'),
+                      ('bridge', 'account', 'elsewhere', 'ana', '{}')
+                """),
+                {"tron": self.TRON, "ethereum": self.ETHEREUM},
+            )
+
+    def accounts(self, time: MovedTime, address: str) -> list[str]:
+        with time() as connection:
+            return polls.accounts_of(connection, "ibex", "address", address, ("address.account", "account"))
+
+    def test_are_all_of_its_customer(self, time: MovedTime) -> None:
+        assert self.accounts(time, self.TRON) == ["of-usdc", "of-usdt"]
+
+    def test_are_what_the_link_itself_says_and_no_other(self, time: MovedTime) -> None:
+        assert self.accounts(time, self.ETHEREUM) == ["of-usdc"]
+
+    def test_are_found_though_somebody_linked_it_in_capitals(self, time: MovedTime) -> None:
+        """Ethereum's addresses are told in lower case, Tron's as they are: in another case those are others."""
+        assert self.accounts(time, self.ETHEREUM.lower()) == ["of-usdc"]
+        assert self.accounts(time, self.TRON.swapcase()) == []
+
+    def test_are_none_of_an_address_nobody_linked(self, time: MovedTime) -> None:
+        assert self.accounts(time, "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8") == []
 
 
 class TestTick:

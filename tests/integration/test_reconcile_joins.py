@@ -15,6 +15,7 @@ from funding.errors import ProviderUnavailable
 from funding.ledger import accounts
 from funding.ledger.entries import credit, debit, entry
 from funding.money import Money
+from funding.reconcile.books import BRIDGE_TRANSFER
 from funding.reconcile.records import Record, RecordPage
 from funding.reconcile.rules import TYPES
 from ops.actions.desk import Desk, Refused
@@ -71,7 +72,8 @@ class House:
         self, provider: str = "due", *, since: datetime = NOW - 7 * DAY, until: datetime = NOW
     ) -> dict[str, Any]:
         wanted = Wanted(provider=provider, since=since, until=until)
-        return self.show(self.comparer.with_provider(wanted, lambda _accounts: self.listing))
+        kind = {"due": "transfer", "alpaca": "journal"}[provider]
+        return self.show(self.comparer.with_provider(wanted, lambda _accounts: {kind: self.listing}))
 
     def show(self, run: UUID) -> dict[str, Any]:
         with self.begin() as connection:
@@ -225,6 +227,96 @@ class TestPlanted:
         assert (second["counts"]["opened"], second["counts"]["reopened"]) == (0, 0)
 
 
+class TestSeveralKinds:
+    """One provider, two kinds of object: one comparison of both, each with its own flows and amounts."""
+
+    DEPOSIT = Record("deposit", "x_1", "payment_processed", AT, "USD", 250_00, "USDT", 248_750000, 1_250000, "c_1/va_1")
+    TRANSFER = Record("transfer", "x_2", "payment_processed", AT, "USDT", 100_000000, "USD", 99_50)
+
+    @pytest.fixture(autouse=True)
+    def known(self, house: House) -> None:
+        deposit = house.know(
+            kind="bridge_on_ramp",
+            state="credited",
+            asset="USD",
+            amount=250_00,
+            asset_out="USDT",
+            amount_out=248_750000,
+            data={"customer": "c_1", "virtual_account": "va_1"},
+        )
+        payout = house.know(
+            kind="bridge_withdrawal",
+            state="paid_out",
+            asset="USDT",
+            amount=100_000000,
+            asset_out="USD",
+            amount_out=99_50,
+            data={"account": "ibex_1", "bridge_customer": "c_1"},
+        )
+        house.own(deposit, "bridge", "deposit", "x_1")
+        house.own(payout, "bridge", "transfer", "x_2")
+        house.own(deposit, "ibex", "transaction", "t_1")
+        house.own(payout, "ibex", "transaction", "t_2")
+
+    def compare(self, house: House, **shown: list[Record]) -> dict[str, Any]:
+        listings = {kind: Listing(shown=records) for kind, records in shown.items()}
+        provider = "ibex" if "transaction" in shown else "bridge"
+        wanted = Wanted(provider=provider, since=NOW - 7 * DAY, until=NOW)
+        self.listings = listings
+        return house.show(house.comparer.with_provider(wanted, lambda accounts: self.given(accounts, listings)))
+
+    def given(self, accounts: Any, listings: dict[str, Listing]) -> dict[str, Listing]:
+        self.accounts = accounts
+        return listings
+
+    def test_agree_together(self, house: House) -> None:
+        run = self.compare(house, deposit=[self.DEPOSIT], transfer=[self.TRANSFER])
+        assert (run["findings"], run["counts"]["theirs"], run["counts"]["ours"]) == ([], 2, 2)
+
+    def test_with_one_id_do_not_stand_for_each_other(self, house: House) -> None:
+        run = self.compare(house, deposit=[self.DEPOSIT], transfer=[self.TRANSFER._replace(id="x_1")])
+        assert kinds(run) == {"transfer x_1": "missing_here", "transfer x_2": "missing_there"}
+
+    def test_are_asked_for_again_by_the_accounts_that_their_flows_name(self, house: House) -> None:
+        asked = []
+        listing = Listing(hidden=[self.DEPOSIT])
+        listing.one = lambda name, *, account: asked.append((name, account)) or self.DEPOSIT  # type: ignore[method-assign, assignment, func-returns-value]
+        wanted = Wanted(provider="bridge", since=NOW - 7 * DAY, until=NOW)
+        transfers = Listing(shown=[self.TRANSFER])
+        run = house.show(house.comparer.with_provider(wanted, lambda _: {"deposit": listing, "transfer": transfers}))
+        assert asked == [("x_1", "c_1/va_1")]
+        assert kinds(run) == {"comparison of deposits": "listing_truncated"}
+
+    def test_close_the_breaks_of_the_kinds_whose_listing_was_whole(self, house: House) -> None:
+        wrong = self.TRANSFER._replace(amount=1), self.DEPOSIT._replace(amount=1)
+        self.compare(house, deposit=[wrong[1]], transfer=[wrong[0]])
+        listing = Listing(hidden=[self.DEPOSIT])
+        wanted = Wanted(provider="bridge", since=NOW - 7 * DAY, until=NOW)
+        transfers = Listing(shown=[self.TRANSFER])
+        house.comparer.with_provider(wanted, lambda _: {"deposit": listing, "transfer": transfers})
+        assert house.breaks() == [
+            ("amount_differs", "deposit x_1", "open"),
+            ("amount_differs", "transfer x_2", "closed"),
+            ("listing_truncated", "comparison of deposits", "open"),
+        ]
+
+    def test_of_two_kinds_of_flow_are_each_held_against_their_own_amount(self, house: House) -> None:
+        """What a deposit was turned into comes to IBEX; what a withdrawal began with leaves it."""
+        came = Record("transaction", "t_1", "completed", AT, asset_out="USDT", amount_out=248_750000, account="ibex_1")
+        sent = Record("transaction", "t_2", "completed", AT, asset="USDT", amount=100_000000, account="ibex_1")
+        run = self.compare(house, transaction=[came, sent])
+        assert (run["findings"], list(self.accounts)) == ([], ["ibex_1"])
+        run = self.compare(house, transaction=[came._replace(amount_out=1), sent._replace(amount=2)])
+        assert kinds(run) == {"transaction t_1": "amount_differs", "transaction t_2": "amount_differs"}
+
+    def test_of_a_file_leave_the_other_kind_alone(self, house: House) -> None:
+        self.compare(house, deposit=[self.DEPOSIT._replace(amount=1)], transfer=[self.TRANSFER])
+        wanted = Wanted(provider="bridge", since=NOW - 7 * DAY, until=NOW)
+        run = house.show(house.comparer.with_records(wanted, BRIDGE_TRANSFER, [self.TRANSFER]))
+        assert run["findings"] == []
+        assert house.breaks() == [("amount_differs", "deposit x_1", "open")]
+
+
 class TestDoubt:
     def test_a_listing_that_is_stale_is_not_believed(self, house: House) -> None:
         """What looks wrong is read once more by itself before anyone is called."""
@@ -368,7 +460,9 @@ class TestFailure:
 
         comparer = Comparer(begin=house.begin, grace=timedelta(0), keep=give_up)
         with pytest.raises(GivenUp):
-            comparer.with_provider(Wanted(provider="due", since=NOW - DAY), lambda _accounts: house.listing)
+            comparer.with_provider(
+                Wanted(provider="due", since=NOW - DAY), lambda _accounts: {"transfer": house.listing}
+            )
         assert house.breaks() == []
 
     def test_of_a_window_that_is_none_is_refused(self, house: House) -> None:

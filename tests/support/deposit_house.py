@@ -239,6 +239,7 @@ class DepositHouse:
             self._writer,
             self._metrics,
             limiter=SlidingWindowCounterRateLimiter(MemoryStorage()),
+            now=self.clock,
         )
         app = Flask("door")
         receiver.mount(app)

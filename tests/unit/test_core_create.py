@@ -84,6 +84,12 @@ class Nobody:
     def one_alike(self, provider: str, kind: str, *, alike: str) -> bool:
         return False
 
+    def on_ramp_waits(self, amount: Money, *, chain_hash: str | None) -> bool:
+        return False
+
+    def under_way(self, kinds: Sequence[str]) -> bool:
+        return False
+
     def available(self, account: LedgerAccount) -> Money:
         return Money(0, account.asset)
 

@@ -116,7 +116,7 @@ class TestAnArrival:
             ({"address": 7}, "address"),
             ({"address": None}, "address"),
             ({"network": "tron"}, "address"),
-            ({"network": "polygon"}, "address"),
+            ({"network": "dogecoin"}, "address"),
             ({"network": None}, "network"),
             ({"tx_hash": 7}, "tx_hash"),
         ],

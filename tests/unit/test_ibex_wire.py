@@ -155,7 +155,7 @@ class TestASend:
             {"amount": Money(0, "USDT")},
             {"amount": Money(-1, "USDC")},
             {"network": "tron"},
-            {"network": "polygon"},
+            {"network": "dogecoin"},
             {"address": ETHEREUM[:-1]},
             {"account": "../x"},
         ],

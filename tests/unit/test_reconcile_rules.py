@@ -2,17 +2,33 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from funding.flows.due_deposit import State
+from funding.flows.table import FLOWS
 from funding.ports.alpaca import JournalStatus
+from funding.ports.bridge import Stage, TransferState
 from funding.ports.due import TransferStatus
-from funding.reconcile.books import ALPACA, DUE, Book
+from funding.ports.ibex import TokenStatus
+from funding.ports.stripe import OnrampStatus, PaymentStatus
+from funding.reconcile.books import (
+    ALPACA,
+    BOOKS,
+    BRIDGE_DEPOSIT,
+    BRIDGE_TRANSFER,
+    CHECKOUT,
+    DUE,
+    IBEX,
+    ONRAMP,
+    Book,
+)
 from funding.reconcile.records import Finding, Ours, Pair, Record, Window
 from funding.reconcile.rules import TYPES, duplicate, judge, listing_truncated
+from providers.registry import PROVIDERS
 from tests.support.compared import a_journal, a_transfer
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -79,11 +95,33 @@ class TestStates:
             expected = None if state in agreeing else "state_differs"
             assert named(judged(theirs, ours(state))) == expected, state
 
-    @pytest.mark.parametrize("book", [DUE, ALPACA])
-    def test_know_every_status_and_name_only_states_there_are(self, book: Book) -> None:
-        documented = set(TransferStatus if book is DUE else JournalStatus) - {"unknown"}
-        assert set(book.agreed) == documented
-        assert {s for states in (*book.agreed.values(), *book.behind.values()) for s in states} <= set(State)
+    @pytest.mark.parametrize(
+        ("book", "documented"),
+        [
+            (DUE, TransferStatus),
+            (ALPACA, JournalStatus),
+            (BRIDGE_DEPOSIT, Stage),
+            (BRIDGE_TRANSFER, TransferState),
+            (IBEX, TokenStatus),
+            (ONRAMP, OnrampStatus),
+            (CHECKOUT, PaymentStatus),
+        ],
+        ids=lambda one: f"{one.provider}-{one.kind}" if isinstance(one, Book) else "",
+    )
+    def test_know_every_status_and_name_only_states_there_are(self, book: Book, documented: type[StrEnum]) -> None:
+        assert set(book.agreed) == {str(one) for one in documented} - {"unknown"}
+        assert book.unknown_as in book.agreed
+        assert book.quiet <= set(book.agreed)
+        named = {state for states in (*book.agreed.values(), *book.behind.values()) for state in states}
+        flows = [FLOWS[kind] for kind in book.flow_kinds]
+        assert named <= {str(state) for flow in flows for state in (*flow.open, *flow.resting, *flow.closed)}
+
+    def test_of_every_provider_are_compared(self) -> None:
+        """Or nobody would miss there what a flow relies on."""
+        assert set(BOOKS) == set(PROVIDERS)
+        of_people = {"bridge_customer", "bridge_virtual_account", "bridge_leaving"}
+        booked = {kind for books in BOOKS.values() for book in books for kind in book.flow_kinds}
+        assert booked == set(FLOWS) - of_people
 
     def test_of_a_flow_on_its_way_are_timing_for_a_day(self) -> None:
         theirs = a_transfer("tf_1", at=MADE)
@@ -120,6 +158,56 @@ class TestStates:
     def test_of_a_journal(self, status: str, state: str, newest: bool, expected: str | None) -> None:  # noqa: FBT001 -- a row of the table
         theirs = a_journal("j_1", at=MADE, status=status)
         assert named(judged(theirs, ours(state, newest=newest), book=ALPACA)) == expected
+
+
+class TestBridge:
+    @pytest.mark.parametrize(
+        ("book", "status", "state", "expected"),
+        [
+            (BRIDGE_DEPOSIT, "payment_processed", "credited", None),
+            (BRIDGE_DEPOSIT, "payment_processed", "sent_on_chain", None),
+            (BRIDGE_DEPOSIT, "refunded", "credited", "state_differs"),  # the customer has what Bridge gave back
+            (BRIDGE_DEPOSIT, "funds_received", "credited", "state_differs"),  # nobody said that it was sent on
+            (BRIDGE_DEPOSIT, "microdeposit", "credited", "state_differs"),  # never converted
+            (BRIDGE_DEPOSIT, "held_by_tomorrows_rules", "converting", None),
+            (BRIDGE_TRANSFER, "payment_processed", "paid_out", None),
+            (BRIDGE_TRANSFER, "returned", "paid_out", "state_differs"),  # by the bank, days later
+            (BRIDGE_TRANSFER, "returned", "released", None),
+            (BRIDGE_TRANSFER, "awaiting_funds", "failed", None),  # never paid for, and the hold was released
+            (BRIDGE_TRANSFER, "awaiting_funds", "paid_out", "state_differs"),
+            (BRIDGE_TRANSFER, "kyc_required", "paying_out", None),
+            (IBEX, "completed", "credited", None),
+            (IBEX, "failed", "paid_out", "state_differs"),  # the tokens never left
+            (IBEX, "pending", "credited", "state_differs"),  # credited before it was there
+            (ONRAMP, "fulfillment_complete", "claimed", None),
+            (ONRAMP, "fulfillment_complete", "abandoned", "state_differs"),  # paid after all
+            (ONRAMP, "requires_payment", "claimed", "state_differs"),
+            (CHECKOUT, "paid", "disputed", None),
+            (CHECKOUT, "unpaid", "claimable", "state_differs"),
+        ],
+    )
+    def test_and_its_neighbours_agree_or_differ(
+        self, book: Book, status: str, state: str, expected: str | None
+    ) -> None:
+        theirs = Record(kind=book.kind, id="x", status=status, at=MADE)
+        assert named(judged(theirs, ours(state, status="open"), book=book)) == expected
+
+    def test_is_not_asked_for_what_never_moved(self) -> None:
+        for book, status in ((BRIDGE_DEPOSIT, "microdeposit"), (BRIDGE_TRANSFER, "canceled"), (ONRAMP, "initialized")):
+            assert judged(Record(kind=book.kind, id="x", status=status, at=MADE), None, book=book) is None
+
+    def test_is_asked_for_money_that_nobody_here_knows(self) -> None:
+        for book, status in ((BRIDGE_DEPOSIT, "funds_received"), (IBEX, "completed"), (CHECKOUT, "paid")):
+            theirs = Record(kind=book.kind, id="x", status=status, at=MADE)
+            assert named(judged(theirs, None, book=book)) == "missing_here"
+
+    def test_payouts_for_one_flow_are_a_duplicate_though_none_is_paid_yet(self) -> None:
+        two = [
+            Record(kind="transfer", id=name, status="funds_received", at=MADE, asset="USDT", amount=5_000000)
+            for name in ("tr_1", "tr_2")
+        ]
+        found = duplicate(BRIDGE_TRANSFER, str(FLOW), two, FLOW)
+        assert (found.found.type, str(found.found.amount)) == ("duplicate", "5.000000 USDT")
 
 
 class TestAmounts:

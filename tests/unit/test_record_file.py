@@ -52,7 +52,7 @@ def test_knows_the_flow_that_a_journals_description_names(path: Path, said: str,
     ("line", "reason"),
     [
         (GOOD.replace("due,", "bank,"), "another provider than due"),
-        (GOOD.replace("due,transfer", "alpaca,journal"), "another provider than due"),
+        (GOOD.replace("due,transfer", "bridge,transfer"), "another provider than due"),
         (GOOD.replace("transfer", "deposit"), "kind must be transfer"),
         (GOOD.replace("tf_1", "a/b"), "id is no id"),
         (GOOD.replace("payment_processed", ""), "state is missing"),
@@ -81,7 +81,7 @@ def test_names_each_bad_line(path: Path, line: str, reason: str) -> None:
 
 def test_says_which_providers_there_are(path: Path) -> None:
     path.write_text(f"{HEADER}\n{GOOD.replace('due,', 'bank,')}\n")
-    with pytest.raises(BadLines, match="line 2: provider must be due or alpaca"):
+    with pytest.raises(BadLines, match="line 2: provider must be alpaca or bridge or due or ibex or stripe"):
         check(path)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funding.facts import CannotUse, Changed, Fact, Ignored, LookDue
+from funding.facts import CannotUse, Changed, Fact, Ignored, LookDue, Opening
 from providers.stripe.interpret import interpret, polled
 from providers.stripe.kept import kept, kept_event
 
@@ -158,6 +158,17 @@ class TestBothShapes:
             interpret(body.encode(), source="webhook")
 
 
+def an_opening(named: str | None) -> Opening:
+    return Opening(
+        flow_kind="stripe_top_up",
+        link_kind="client_reference",
+        link_id=named or "",
+        amount=None,
+        data={"way": "checkout", "named": named or ""},
+        customer=named,
+    )
+
+
 class TestACheckoutEvent:
     @pytest.mark.parametrize(
         ("kind", "status"),
@@ -166,19 +177,32 @@ class TestACheckoutEvent:
             ("checkout.session.completed", "unpaid"),
             ("checkout.session.async_payment_succeeded", "paid"),
             ("checkout.session.async_payment_failed", "unpaid"),
-            ("checkout.session.expired", "unpaid"),
         ],
     )
-    def test_says_whether_it_is_paid_and_not_whether_the_page_is_done(self, kind: str, status: str) -> None:
+    def test_opens_a_top_up_and_says_whether_it_is_paid_and_not_whether_the_page_is_done(
+        self, kind: str, status: str
+    ) -> None:
         assert read(an_event(CHECKOUT | {"payment_status": status}, kind)) == Changed(
-            kind="checkout_session", id="cs_test_1", status=status, at=AT, ours=True, reference=FLOW
+            kind="checkout_session", id="cs_test_1", status=status, at=AT, opening=an_opening(FLOW)
         )
 
-    @pytest.mark.parametrize("other", ["cus_of_ours", FLOW.upper(), FLOW.replace("-", ""), f"{{{FLOW}}}", None])
-    def test_takes_nothing_but_a_flows_id_for_a_reference(self, other: str | None) -> None:
-        fact = read(an_event(CHECKOUT | {"client_reference_id": other}, "checkout.session.completed"))
+    @pytest.mark.parametrize("named", ["cus_of_ours", FLOW.upper(), None, ""])
+    def test_opens_it_for_whomever_it_names_and_for_nobody_too(self, named: str | None) -> None:
+        """What is paid there is somebody's, and nobody here makes such sessions."""
+        fact = read(an_event(CHECKOUT | {"client_reference_id": named}, "checkout.session.completed"))
         assert isinstance(fact, Changed)
-        assert fact.reference is None
+        assert (fact.opening, fact.reference) == (an_opening(named or None), None)
+
+    def test_of_a_page_that_expired_opens_nothing(self) -> None:
+        expired = CHECKOUT | {"status": "expired", "payment_status": "unpaid"}
+        assert read(an_event(expired, "checkout.session.expired")) == Changed(
+            kind="checkout_session", id="cs_test_1", status="unpaid", at=AT
+        )
+
+    @pytest.mark.parametrize("currency", ["jpy", "usdx", "USD_6", "\u00b5sd"])
+    def test_in_a_currency_without_a_scale_is_set_aside(self, currency: str) -> None:
+        with pytest.raises(CannotUse, match=r"currency is no currency"):
+            read(an_event(CHECKOUT | {"currency": currency}, "checkout.session.completed"))
 
 
 class TestMoneyThatGoesBack:
@@ -276,6 +300,12 @@ class TestAPollsFinding:
             ),
         )
 
+    def test_of_a_page_opens_its_top_up_as_the_webhook_does(self) -> None:
+        (fact,) = interpret(polled("checkout_session", kept(CHECKOUT)), source="poll").facts
+        assert fact == Changed(
+            kind="checkout_session", id="cs_test_1", status="paid", at=None, opening=an_opening(FLOW)
+        )
+
     @pytest.mark.parametrize(("kind", "shown"), [("refund", REFUND), ("dispute", DISPUTE)])
     def test_of_money_that_goes_back_wakes_the_owner_of_the_payment(self, kind: str, shown: dict[str, Any]) -> None:
         (fact,) = interpret(polled(kind, kept(shown)), source="replay").facts
@@ -286,7 +316,7 @@ class TestAPollsFinding:
         ("body", "source"),
         [
             (polled("refund", REFUND), "webhook"),
-            (polled("charge", CHARGE), "poll"),
+            (polled("payout", CHARGE), "poll"),
             (polled("refund", DISPUTE), "poll"),
             (polled("event", REFUND), "poll"),
             (polled("refund", REFUND | {"status": None}), "poll"),
