@@ -14,6 +14,7 @@ from funding.money import Money, NotMoney
 from funding.refusals import Refusal
 from ops.actions import customers, top_ups, withdrawals
 from ops.actions.desk import Desk, Refused
+from sandbox.stripe.errors import StripeError
 from sandbox.world import World
 from tests.simulation.heard import Heard
 
@@ -169,7 +170,8 @@ class Ramps:
         if unpaid:
             session, what = self._draw.choice(unpaid), self._draw.choice(("pay", "pay", "pay", "reject", "leave"))
             self._end_session(session, what)
-        pages = [one.id for one in self._world.stripe.checkout.by_id.values() if one.payment_status == "unpaid"]
+        shown = self._world.stripe.checkout.by_id.values()
+        pages = [one.id for one in shown if (one.status, one.payment_status) == ("open", "unpaid")]
         if pages:
             self._world.stripe.pay_checkout(self._draw.choice(pages))
             self._tell("a page is paid")
@@ -207,8 +209,12 @@ class Ramps:
         if charges:
             charge = self._draw.choice(charges)
             part = self._draw.choice((None, "1.00"))
-            made = self._world.stripe.refund(charge.id, part)
-            self._tell(f"refund {made.id} of {part or 'all'} of {charge.id}")
+            try:
+                made = self._world.stripe.refund(charge.id, part)
+            except StripeError as refused:
+                self._tell(f"no refund of {charge.id}: {refused}")
+            else:
+                self._tell(f"refund {made.id} of {part or 'all'} of {charge.id}")
 
     def fail_refund(self) -> None:
         """A bank gives a refund back."""

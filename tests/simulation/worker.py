@@ -81,6 +81,9 @@ class SimulatedWorker:
             gate._rate = Unlimited()
             gate._monotonic = clock.monotonic
             gate._jitter = draw
+        for client in self.providers.clients.values():
+            for tokens in client._keys._tokens():
+                tokens._monotonic = clock.monotonic  # type: ignore[attr-defined]  # a `TokenHolder`
         doors = Doors(self.providers.gates)
         self.runner = Runner(
             begin=stepping,
