@@ -5,16 +5,20 @@ from datetime import timedelta
 
 from funding.gate_state import GateState
 from providers.alpaca.provider import AlpacaConfig
+from providers.bridge.provider import BridgeConfig
 from providers.credentials import basic
 from providers.due.provider import DueConfig
 from providers.http import CallReport
+from providers.ibex.provider import IbexConfig
 from providers.registry import (
     INTERPRETERS,
     POLICIES,
+    PROVIDERS,
     ProvidersConfig,
     Surroundings,
     build,
 )
+from providers.stripe.provider import StripeConfig
 from sandbox.server import SandboxServer
 
 
@@ -47,6 +51,14 @@ def config_of(server: SandboxServer) -> ProvidersConfig:
                 keys=[("CKNEW", "not yet known there"), (ready["alpaca_key_id"], ready["alpaca_secret"])],
                 firm_account=ready["alpaca_firm_account_id"],
             ),
+            BridgeConfig(base_url=ready["bridge"], api_keys=[ready["bridge_api_key"]]),
+            IbexConfig(
+                base_url=ready["ibex"],
+                auth_url=ready["ibex"],
+                audience=ready["ibex_audience"],
+                clients=[(ready["ibex_client_id"], ready["ibex_client_secret"])],
+            ),
+            StripeConfig(base_url=ready["stripe"], secret_keys=[ready["stripe_secret_key"]]),
         ),
         threads=8,
         redis_url=None,
@@ -54,7 +66,7 @@ def config_of(server: SandboxServer) -> ProvidersConfig:
 
 
 class TestBuild:
-    def test_makes_both_providers_ready_to_be_called(self, pretended: SandboxServer) -> None:
+    def test_makes_every_provider_ready_to_be_called(self, pretended: SandboxServer) -> None:
         used: list[tuple[str, str]] = []
         reports: list[CallReport] = []
         around = Surroundings(
@@ -66,9 +78,13 @@ class TestBuild:
         deliveries = next(one for one in providers.connected["due"].listings if one.name == "deliveries")
         assert deliveries.open("").page(since=around.clock(), cursor=None).findings == []
         ready = pretended.ready()
+        customer = pretended.world.bridge.add_customer().id
+        assert providers.ports()["bridge"].get_customer(customer).id == customer
+        assert providers.ports()["ibex"].list_transactions(ready["ibex_account_id"], since=around.clock()) == []
+        assert providers.ports()["stripe"].refunds_of("pi_none") == []
         assert used[0] == ("alpaca", basic(ready["alpaca_key_id"], ready["alpaca_secret"]).fingerprint)
-        assert {one.provider for one in reports} == {"due", "alpaca"}
-        assert set(providers.gates) == set(POLICIES) == set(INTERPRETERS) == {"due", "alpaca"}
+        assert {one.provider for one in reports} == set(PROVIDERS)
+        assert set(providers.gates) == set(POLICIES) == set(INTERPRETERS) == set(PROVIDERS)
         providers.close()
 
     def test_leaves_out_what_is_not_configured(self) -> None:

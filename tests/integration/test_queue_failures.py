@@ -98,7 +98,7 @@ def wake_on(url: str) -> Wake:
 def every_kind(wake: Wake) -> None:
     """Announce one of everything there is to announce."""
     wake.events([1, 2])
-    wake.flows([(uuid4(), "due_deposit", str(state)) for state in FLOWS["due_deposit"].open])
+    wake.flows([(uuid4(), flow.name, str(state)) for flow in FLOWS.values() for state in flow.open])
     wake.ticks([("invariants", SLOT)])
     wake.looks([("due", "due_transfer", "acct_1/tf_1")])
     wake.notifications([uuid4()])
