@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from funding.flow import CLOSED, OPEN, RESTING, Flow, Step
 
+FOR_EVER = timedelta(days=10_000)
+
 _LOOKS = {
     OPEN: "stroke-width:1px",
     RESTING: "stroke-width:1px,stroke-dasharray:6 4",
@@ -40,13 +42,19 @@ def moves(flow: Flow) -> Iterator[tuple[str, str, Step]]:
 
 
 def _passes(flow: Flow, step: Step, state: str, to: str) -> bool:
-    """Whether that move goes through a state in between, or is no move at all."""
+    """Whether that move goes through a state in between, or is no move at all.
+
+    Only the way of one that goes well is drawn through its states: a step that has more to tell goes from each to the
+    next. What leaves the way, to a return or an end, may leave it anywhere.
+    """
     if state == to:
         return len(step.on) > 1  # it may reach this state from another of its own
+    if to not in flow.way:
+        return False
     order = states(flow)
-    between = order[order.index(state) + 1 : order.index(to)]
-    following = ((via, flow.step_of(via)) for via in between if via in step.may_reach)
-    return any(after and to in after.may_reach for _, after in following)
+    between = [via for via in order[order.index(state) + 1 : order.index(to)] if via in flow.way]
+    following = (flow.step_of(via) for via in between if via in step.may_reach and flow.status_of(via) == OPEN)
+    return any(after and to in after.may_reach and after.provider == step.provider for after in following)
 
 
 def _label(step: Step) -> str:
@@ -70,7 +78,8 @@ def tables(flow: Flow) -> str:
 
 def _limit(flow: Flow, state: str) -> str:
     if state in flow.resting:
-        return f"listens for {_length(flow.resting[state])}, then closes"
+        listens = flow.resting[state]
+        return "goes on listening" if listens >= FOR_EVER else f"listens for {_length(listens)}, then closes"
     return f"reported stuck after {_length(flow.limits[state])}" if state in flow.limits else ""
 
 

@@ -70,7 +70,8 @@ def _result(kind: str, state: str, status: str, *, parked: bool) -> str:
     return "failed"
 
 
-_PROVIDER: Final = "due, alpaca"
+_PROVIDER: Final = "due, alpaca, bridge, ibex, stripe"
+_KIND: Final = ", ".join(FLOWS)
 _QUEUES: Final = "flows, events, ticks, looks, notifications"
 
 FIGURES: Final = (
@@ -128,21 +129,21 @@ FIGURES: Final = (
     Figure(
         name="open_flows",
         question="Where is the money that is on its way, and how much of it waits for a person?",
-        labels={"kind": "due_deposit", "state": "each open state", "parked": "true, false"},
+        labels={"kind": _KIND, "state": "each open state", "parked": "true, false"},
         read=_rows(fleet.OPEN_FLOWS),
         cost="ix_flows_open_moved_at, which holds open flows only",
     ),
     Figure(
         name="begun_flows",
         question="How do the flows begun in the last 24 hours fare (the newest 10,000)?",
-        labels={"kind": "due_deposit", "result": "succeeded, failed, parked, under_way"},
+        labels={"kind": _KIND, "result": "succeeded, failed, parked, under_way"},
         read=_begun_flows,
         cost="the newest entries of ix_flows_created_at",
     ),
     Figure(
         name="open_dead_letters",
         question="What waits for a person, and who must act first?",
-        labels={"kind": "due_deposit, event", "step": "each step's name", "blame": "us, provider, customer"},
+        labels={"kind": f"{_KIND}, event", "step": "each step's name", "blame": "us, provider, customer"},
         read=_rows(fleet.DEAD_LETTERS),
         cost="uq_dead_letters_flow and uq_dead_letters_event, which hold open letters only",
     ),
@@ -159,6 +160,20 @@ FIGURES: Final = (
         labels={"asset": "USD, USDC, USDT"},
         read=_rows(fleet.AT_RISK),
         cost="ix_breaks_open, which holds open breaks only",
+    ),
+    Figure(
+        name="untaken_receipts",
+        question="How many receipts of tokens did no flow take within a day of their coming?",
+        labels={"provider": "ibex"},
+        read=_rows(fleet.UNTAKEN_RECEIPTS),
+        cost="ix_breaks_open, which holds open breaks only",
+    ),
+    Figure(
+        name="owed_by_customers",
+        question="How much was taken back that customers had spent already, in minor units of its asset?",
+        labels={"asset": "USD"},
+        read=_rows(fleet.OWED),
+        cost="ix_ledger_accounts_receivable: accounts of those who ever owed, and their balances",
     ),
     Figure(
         name="undelivered_notifications",
