@@ -28,6 +28,7 @@ bridge_leaving = Flow(
     noun="leaving",
     open=(State.LEAVING,),
     closed=(State.LEFT,),
+    way=(State.LEAVING, State.LEFT),
     limits={State.LEAVING: timedelta(days=14)},
 )
 

@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection, TextClause
 
 from db import fleet
-from funding.flow import RESTING
+from funding.flow import OPEN
 from funding.flows.table import FLOWS
 
 PREFIX: Final = "rampkeeper_"
@@ -62,12 +62,16 @@ def _begun_flows(connection: Connection) -> Iterator[tuple[str, str, int]]:
 
 
 def _result(kind: str, state: str, status: str, *, parked: bool) -> str:
-    """How a flow fares. One that rests, or has rested to the end of its watch, reached what it was for."""
-    if status == RESTING or (kind in FLOWS and state in FLOWS[kind].resting):
-        return "succeeded"
-    if status == "open":
+    """How a flow fares. One at the end of its way reached what it was for, also when its watch is over.
+
+    One that rests elsewhere ended as somebody decided: a customer who never paid, a bank that took it back.
+    """
+    machine = FLOWS.get(kind)
+    if status == OPEN:
         return "parked" if parked else "under_way"
-    return "failed"
+    if machine is not None and state == machine.way[-1]:
+        return "succeeded"
+    return "declined" if machine is not None and state in machine.resting else "failed"
 
 
 _PROVIDER: Final = "due, alpaca, bridge, ibex, stripe"
@@ -136,7 +140,7 @@ FIGURES: Final = (
     Figure(
         name="begun_flows",
         question="How do the flows begun in the last 24 hours fare (the newest 10,000)?",
-        labels={"kind": _KIND, "result": "succeeded, failed, parked, under_way"},
+        labels={"kind": _KIND, "result": "succeeded, failed, declined, parked, under_way"},
         read=_begun_flows,
         cost="the newest entries of ix_flows_created_at",
     ),
