@@ -13,6 +13,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from benchmarks._instant import FIRM, HOOK, brokerage_account
+from benchmarks._kinds import DEPOSIT, Kind
 from benchmarks._processes import Processes
 from benchmarks._webhooks import ACCOUNTS, public_key
 from benchmarks.receiver import new_database
@@ -34,6 +35,7 @@ class Contestant:
     others: Mapping[str, Sequence[str]]
     settings: Mapping[str, str]
     prepare: Sequence[str] | None = None
+    kind: Kind = DEPOSIT
 
 
 def settings(*, redis_url: str, providers: str, threads: int) -> dict[str, str]:
@@ -126,6 +128,7 @@ class Running:
     """A contestant's processes while they run; `port` is its door's."""
 
     def __init__(self, contestant: Contestant, processes: Processes) -> None:
+        self.contestant = contestant
         self._processes = processes
         self.names = [f"{contestant.name}-{name}" for name in (*contestant.others, "door")]
         for name, command in contestant.others.items():

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from embedded.postgres import PostgresServer
 from embedded.supervisor import Process
@@ -18,8 +19,17 @@ CONNECTIONS: Final = 400  # several workers of many threads
 
 
 @contextmanager
-def running_fleet(*, seed: int, customers: int, more: Mapping[str, str]) -> Iterator[Fleet]:
-    """Web, worker, clock and pretended providers; `more` are settings. None of the environment's own settings count."""
+def running_fleet(
+    *,
+    seed: int,
+    customers: int,
+    more: Mapping[str, str],
+    pretended: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[Fleet]:
+    """Web, worker, clock and pretended providers. None of the environment's own settings count.
+
+    `more` are settings, `pretended` the sandbox's; `customers`: so many depositors at Due.
+    """
     with (
         ended_by_signals(),
         PostgresServer(durable=True, max_connections=CONNECTIONS) as postgres,
@@ -28,7 +38,9 @@ def running_fleet(*, seed: int, customers: int, more: Mapping[str, str]) -> Iter
         environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         environ |= {"DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}
         quiet = {"LOG_LEVEL": "warning", **more}
-        with running_system("bench", pretend=True, seed=seed, say=say, more=quiet, environ=environ) as system:
+        with running_system(
+            "bench", pretend=True, seed=seed, say=say, more=quiet, environ=environ, pretended=pretended
+        ) as system:
             ours = replace(system.services, postgres=postgres, valkey=valkey)
             yield Fleet(replace(system, services=ours), customers=customers)
 

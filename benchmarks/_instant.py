@@ -1,8 +1,9 @@
-"""Due, Alpaca and the team's backend, answering at once: the sandbox would be measured, not what calls it.
+"""All providers and the team's backend, answering at once: the sandbox would be measured, not what calls it.
 
-One address for all three. A transfer exists as soon as it is asked for, and is paid out; a journal is executed when
-it is made, once for each idempotency key; listings without an account, and the stream, tell nothing new. What was
-made and told is asked for at `/_made`. Run as a program, it listens on PORT.
+One address for all: Due and Alpaca are here, the others in `_instant_ramps` and `_instant_stripe`. A transfer exists as
+soon as it is asked for, and is paid out; a journal is executed when it is made, once for each idempotency key; listings
+without an account, and the stream, tell nothing new. What was made and told, and how many calls there were, is asked
+for at `/_made`. Run as a program, it listens on PORT.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
+from benchmarks import _instant_stripe
+from benchmarks._instant_ramps import Ramps
 from benchmarks._webhooks import account_number, transfer_id
 
 FIRM: Final = "9f0d1c1e-0a52-4c39-9d40-2f6d8a7b1c01"
@@ -47,11 +50,34 @@ class Providers:
     by_id: dict[str, dict[str, str]] = field(default_factory=dict)
     made: Counter[str] = field(default_factory=Counter)  # journals, by the transfer they are for
     told: Counter[str] = field(default_factory=Counter)
+    ramps: Ramps = field(default_factory=Ramps)
+    calls: int = 0  # to providers
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """One request, answered."""
         parts = urlsplit(target)
-        match method, parts.path.strip("/").split("/"):
+        path = parts.path.strip("/").split("/")
+        match method, path:
+            case "POST", ["backend"]:
+                self.told[headers.get("webhook-id", "")] += 1
+                return HTTPStatus.OK, {}
+            case "GET", ["_made"]:
+                made = {"journals": self.made, "transfers": self.ramps.transfers, "sends": self.ramps.sends}
+                return HTTPStatus.OK, {**made, "told": self.told, "calls": self.calls}
+        self.calls += 1
+        match path:
+            case ["v0", *rest]:
+                return self.ramps.bridge(method, rest, parts.query, headers, body)
+            case ["v1", ("checkout" | "refunds" | "disputes" | "events" | "crypto"), *_]:
+                return _instant_stripe.answer(path[1:])
+        return self.ramps.ibex(method, path, parts.query, body) or self._due_or_alpaca(
+            method, path, parse_qs(parts.query), headers, body
+        )
+
+    def _due_or_alpaca(
+        self, method: str, path: list[str], asked: Mapping[str, list[str]], headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        match method, path:
             case "GET", ["v1", "transfers", transfer]:
                 return self._transfer(transfer)
             case "POST", ["v1", "journals"]:
@@ -59,7 +85,7 @@ class Providers:
             case "GET", ["v1", "journals", journal]:
                 return (HTTPStatus.OK, self.by_id[journal]) if journal in self.by_id else NOT_FOUND
             case "GET", ["v1", "journals"]:
-                account = parse_qs(parts.query).get("to_account", [""])[0]
+                account = asked.get("to_account", [""])[0]
                 return HTTPStatus.OK, [one for one in self.by_id.values() if one["to_account"] == account]
             case "GET", ["v1", "trading", "accounts", account, "account"]:
                 return HTTPStatus.OK, _balances(account)
@@ -67,11 +93,6 @@ class Providers:
                 return HTTPStatus.OK, []
             case "GET", ["v1", "transfers" | "accounts" | "webhook_endpoints"]:
                 return HTTPStatus.OK, {"items": []}
-            case "POST", ["backend"]:
-                self.told[headers.get("webhook-id", "")] += 1
-                return HTTPStatus.OK, {}
-            case "GET", ["_made"]:
-                return HTTPStatus.OK, {"journals": self.made, "told": self.told}
             case _:
                 return NOT_FOUND
 

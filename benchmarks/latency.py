@@ -12,11 +12,12 @@ import psycopg
 from sqlalchemy import text
 
 from benchmarks._contestants import Running, ours, settings
+from benchmarks._feed import feed
 from benchmarks._load import drive, percentile
 from benchmarks._processes import BenchmarkFailed
 from benchmarks._result import tell
 from benchmarks._webhooks import event_id, request
-from benchmarks.flows import Arena, Size, feed, say
+from benchmarks.flows import Arena, Size, say
 from db.engine import make_engine, unit_of_work
 from db.story import story
 from ops.cli.signals import ended_by_signals

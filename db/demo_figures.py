@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
+
+from funding.flows.table import FLOWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,71 +53,129 @@ _FOUND_BY_POLL = """
 """
 
 
+# Of each provider's books: our account, its asset, and where the sandbox shows its own.
+_HOUSE: Final = (
+    "due:clearing",
+    "alpaca:custody",
+    "bridge:clearing",
+    "ibex:clearing",
+    "stripe:clearing",
+    "stripe:custody",
+)
+# What is between two providers, or between two assets, is nobody's once all has finished.
+_EMPTY: Final = ("on_chain", "exchange", "suspense")
+
+
 def compare_books(engine: Engine, shown: Mapping[str, Any]) -> list[Compared]:
-    """Our clearing and custody, and each customer's dollars, beside what the sandbox `shown` as its balances."""
-    with engine.connect() as connection:
-        house = connection.execute(
-            text("""
-                SELECT a.name, a.asset, s.scale, sum(p.amount) AS total
-                  FROM postings p JOIN ledger_accounts a ON a.id = p.account_id JOIN assets s ON s.code = a.asset
-                 WHERE a.name IN ('due:clearing', 'alpaca:custody') AND p.layer = 'posted'
-                 GROUP BY a.name, a.asset, s.scale
-            """)
-        ).all()
-        customers = connection.execute(
-            text("""
-                SELECT l.customer_id, l.external_id, coalesce(sum(b.posted), 0) AS total,
-                       coalesce(max(s.scale), 2) AS scale
-                  FROM customer_links l
-                  LEFT JOIN ledger_accounts a
-                    ON a.customer_id = l.customer_id AND a.name = 'brokerage' AND a.asset = 'USD'
-                  LEFT JOIN balances b ON b.account_id = a.id
-                  LEFT JOIN assets s ON s.code = a.asset
-                 WHERE l.provider = 'alpaca' AND l.kind = 'brokerage_account'
-                 GROUP BY l.customer_id, l.external_id ORDER BY l.customer_id
-            """)
-        ).all()
-    accounts = {account: Decimal(cash) for account, cash in shown["alpaca"]["accounts"].items()}
-    ours = {(row.name, row.asset): Decimal(row.total).scaleb(-row.scale) for row in house}
-    theirs = {("due:clearing", asset): Decimal(amount) for asset, amount in shown["due"].items()}
-    theirs["alpaca:custody", "USD"] = sum(accounts.values(), Decimal(0))
+    """Our accounts at each provider, and each customer's own, beside what the sandbox `shown` as its balances."""
+    ours = _house(engine)
+    brokerages = {account: Decimal(cash) for account, cash in shown["alpaca"]["accounts"].items()}
+    wallets = {account: Decimal(one["balance"]) for account, one in shown["ibex"].items()}
+    theirs = {
+        **{("due:clearing", asset): Decimal(amount) for asset, amount in shown["due"].items()},
+        ("alpaca:custody", "USD"): sum(brokerages.values(), Decimal(0)),
+        **{("bridge:clearing", asset.upper()): Decimal(held) for asset, held in shown["bridge"]["held"].items()},
+        ("ibex:clearing", "USDT"): sum(wallets.values(), Decimal(0)),
+        **{("stripe:clearing", asset.upper()): Decimal(has) for asset, has in shown["stripe"]["balance"].items()},
+        **{
+            ("stripe:custody", coin.upper()): Decimal(all_)
+            for coin, all_ in shown["stripe"]["onramp_delivered"].items()
+        },
+    }
+    house = [
+        Compared(
+            account=name,
+            asset=asset,
+            ours=ours.get((name, asset), Decimal(0)),
+            theirs=theirs.get((name, asset), Decimal(0)),
+        )
+        for name, asset in sorted({*theirs, *(key for key in ours if key[0] in _HOUSE)}, key=_in_order)
+    ]
+    house += [
+        Compared(account=name, asset=asset, ours=total, theirs=Decimal(0))
+        for (name, asset), total in sorted(ours.items(), key=lambda one: _in_order(one[0]))
+        if name in _EMPTY
+    ]
     return [
-        *(
-            Compared(
-                account=name,
-                asset=asset,
-                ours=ours.get((name, asset), Decimal(0)),
-                theirs=theirs.get((name, asset), Decimal(0)),
-            )
-            for name, asset in sorted({*ours, *theirs})
-        ),
-        *(
-            Compared(
-                account=row.customer_id,
-                asset="USD",
-                ours=Decimal(row.total).scaleb(-row.scale),
-                theirs=accounts.get(row.external_id, Decimal(0)),
-                of_customer=True,
-            )
-            for row in customers
-        ),
+        *house,
+        *_customers(engine, "alpaca", "brokerage_account", "brokerage", "USD", brokerages),
+        *_customers(engine, "ibex", "account", "wallet", "USDT", wallets),
     ]
 
 
-def _flows(connection: Connection) -> dict[str, dict[str, int]]:
+def _in_order(key: tuple[str, str]) -> tuple[int, str]:
+    name, asset = key
+    return (*_HOUSE, *_EMPTY).index(name), asset
+
+
+def _house(engine: Engine) -> dict[tuple[str, str], Decimal]:
+    """What is posted in the house's accounts, in major units, positive for what is ours there."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+                SELECT a.name, a.asset, s.scale, sum(p.amount) AS total
+                  FROM postings p JOIN ledger_accounts a ON a.id = p.account_id JOIN assets s ON s.code = a.asset
+                 WHERE a.name = ANY(:names) AND p.layer = 'posted'
+                 GROUP BY a.name, a.asset, s.scale
+            """),
+            {"names": [*_HOUSE, *_EMPTY]},
+        ).all()
+    return {(row.name, row.asset): Decimal(row.total).scaleb(-row.scale) for row in rows}
+
+
+def _customers(
+    engine: Engine, provider: str, kind: str, account: str, asset: str, theirs: Mapping[str, Decimal]
+) -> list[Compared]:
+    """What each customer has in that account, beside what the provider of that link has for them."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("""
+                SELECT l.customer_id, l.external_id, s.scale, coalesce(sum(b.posted), 0) AS total
+                  FROM customer_links l
+                  JOIN assets s ON s.code = :asset
+                  LEFT JOIN ledger_accounts a
+                    ON a.customer_id = l.customer_id AND a.name = :account AND a.asset = :asset
+                  LEFT JOIN balances b ON b.account_id = a.id
+                 WHERE l.provider = :provider AND l.kind = :kind
+                 GROUP BY l.customer_id, l.external_id, s.scale ORDER BY l.customer_id
+            """),
+            {"provider": provider, "kind": kind, "account": account, "asset": asset},
+        ).all()
+    return [
+        Compared(
+            account=f"{account} of {row.customer_id}",
+            asset=asset,
+            ours=Decimal(row.total).scaleb(-row.scale),
+            theirs=theirs.get(row.external_id, Decimal(0)),
+            of_customer=True,
+        )
+        for row in rows
+    ]
+
+
+def _flows(connection: Connection) -> dict[str, dict[str, Any]]:
+    """By kind: how many were begun, finished well, failed, wait for a person or go on; and how the finished ended."""
     rows = connection.execute(
         text("""
-            SELECT kind, count(*) AS started, count(*) FILTER (WHERE state = 'broker_funded') AS completed,
-                   count(*) FILTER (WHERE parked_at IS NOT NULL AND status = 'open') AS parked,
-                   count(*) FILTER (WHERE state = 'failed') AS failed,
-                   count(*) FILTER (WHERE state = 'returned') AS returned,
-                   count(*) FILTER (WHERE status = 'open' AND parked_at IS NULL) AS unfinished
-              FROM flows GROUP BY kind ORDER BY kind
+            SELECT kind, state, status <> 'open' AS finished, parked_at IS NOT NULL AS parked, count(*) AS flows
+              FROM flows GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
         """)
-    ).mappings()
-    by_kind = {row["kind"]: dict(row) for row in rows}
-    names = ("started", "completed", "parked", "failed", "returned", "unfinished")
-    return {name: {kind: row[name] for kind, row in by_kind.items()} for name in names}
+    ).all()
+    counted: dict[str, dict[str, Any]] = {
+        name: dict.fromkeys(sorted({row.kind for row in rows}), 0)
+        for name in ("started", "completed", "parked", "failed", "unfinished")
+    }
+    ended: dict[str, dict[str, int]] = {kind: {} for kind in counted["started"]}
+    for row in rows:
+        counted["started"][row.kind] += row.flows
+        if row.finished:
+            ended[row.kind][row.state] = ended[row.kind].get(row.state, 0) + row.flows
+        else:
+            counted["parked" if row.parked else "unfinished"][row.kind] += row.flows
+    for kind, states in ended.items():
+        counted["completed"][kind] = states.get(str(FLOWS[kind].way[-1]), 0)
+        counted["failed"][kind] = states.get("failed", 0)
+    return {**counted, "ended": ended}
 
 
 def _ledger(connection: Connection, books: list[Compared]) -> dict[str, Any]:

@@ -136,6 +136,19 @@ AT_RISK: Final = text("""
      WHERE status = 'open' AND asset IS NOT NULL AND amount_at_risk IS NOT NULL GROUP BY 1 ORDER BY 1
 """)
 
+# The sweep's own breaks about receipts (db.receipts). Served by ix_breaks_open.
+UNTAKEN_RECEIPTS: Final = text("""
+    SELECT provider, count(*) FROM breaks
+     WHERE status = 'open' AND type = 'unmatched_event' AND found_by = 'sweep' AND subject LIKE 'transaction %'
+     GROUP BY 1 ORDER BY 1
+""")
+
+# What customers owe us, in minor units. Served by ix_ledger_accounts_receivable and the primary key of balances.
+OWED: Final = text("""
+    SELECT a.asset, -sum(b.posted) FROM ledger_accounts a JOIN balances b ON b.account_id = a.id
+     WHERE a.name = 'receivable' AND b.posted <> 0 GROUP BY 1 ORDER BY 1
+""")
+
 # Exhausted ones of the last week: nobody resends what is older. Served by ix_notifications_undelivered.
 UNDELIVERED: Final = text("""
     SELECT channel, state, count(*) FROM notifications

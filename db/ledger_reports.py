@@ -115,14 +115,20 @@ def entries(
 
 
 def owed_for_flow(connection: Connection, flow: UUID) -> dict[str, int]:
-    """What the ledger still holds for a flow's customer, or in suspense, by asset; nothing is left out but zeros."""
+    """What the ledger still holds for a flow's customer, or in suspense, by asset; nothing is left out but zeros.
+
+    On its way in, on its way out, not claimed yet, or set aside in their wallet.
+    """
     rows = connection.execute(
         text("""
-            SELECT p.asset, -sum(p.amount) AS held
+            SELECT p.asset, sum(CASE p.layer WHEN 'pending' THEN p.amount ELSE -p.amount END) AS held
               FROM journal_entries e JOIN postings p ON p.entry_id = e.id JOIN ledger_accounts a ON a.id = p.account_id
-             WHERE e.flow_id = :flow AND p.layer = 'posted'
-               AND (a.owner = 'house' AND a.name = 'suspense' OR a.customer_id IS NOT NULL AND a.name = 'deposit')
-             GROUP BY p.asset HAVING sum(p.amount) <> 0 ORDER BY p.asset
+             WHERE e.flow_id = :flow
+               AND (a.owner = 'house' AND a.name = 'suspense'
+                    OR a.customer_id IS NOT NULL
+                       AND (p.layer = 'pending' OR a.name IN ('deposit', 'payout', 'top_up')))
+             GROUP BY p.asset HAVING sum(CASE p.layer WHEN 'pending' THEN p.amount ELSE -p.amount END) <> 0
+             ORDER BY p.asset
         """),
         {"flow": flow},
     )

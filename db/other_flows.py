@@ -1,6 +1,10 @@
-"""What a step may ask of flows beside its own, and of balances, in short transactions. Tables `flows`, `balances`."""
+"""What a step may ask of flows beside its own, of receipts and of balances, in short transactions.
+
+Tables `flows`, `receipts`, `balances`.
+"""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import text
 
@@ -46,6 +50,16 @@ _ON_RAMP_WAITS = text("""
              AND coalesce(regexp_replace(lower(other.data ->> 'chain_hash'), '^0x', '')
                           = regexp_replace(lower(CAST(:chain_hash AS text)), '^0x', ''), true)
        WHERE mine.id = :flow)
+""")
+
+_RECEIPTS = text("""
+    SELECT transaction_id FROM receipts r
+     WHERE r.provider = :provider AND r.account = :account AND r.happened_at >= CAST(:since AS timestamptz)
+       AND r.asset = :asset AND r.amount = CAST(:amount AS numeric) AND r.status = :status
+       AND NOT EXISTS (SELECT FROM flow_references f
+                        WHERE f.provider = r.provider AND f.kind = 'transaction' AND f.external_id = r.transaction_id
+                          AND f.flow_id <> :flow)
+     ORDER BY r.happened_at, r.transaction_id
 """)
 
 _UNDER_WAY = text("""
@@ -101,6 +115,23 @@ class OtherFlows:
         values = {"asset": amount.asset, "amount": amount.minor, "chain_hash": chain_hash, "flow": self._flow}
         with self._begin() as connection:
             return bool(connection.execute(_ON_RAMP_WAITS, values).scalar())
+
+    def receipts(self, provider: str, account: str, amount: Money, *, status: str, since: datetime) -> Sequence[str]:
+        """Receipts of that amount on an account that a poll or look has shown in that status, and no other flow has.
+
+        Of those from then on, the oldest first. Served by ix_receipts_account and the primary key of flow_references.
+        """
+        values = {
+            "provider": provider,
+            "account": account,
+            "asset": amount.asset,
+            "amount": amount.minor,
+            "status": status,
+            "since": since,
+            "flow": self._flow,
+        }
+        with self._begin() as connection:
+            return connection.execute(_RECEIPTS, values).scalars().all()
 
     def under_way(self, kinds: Sequence[str]) -> bool:
         """Whether another open flow of these kinds is the customer's. Served by ix_flows_customer."""

@@ -1,13 +1,17 @@
 """Polls: how far each listing has been walked, and what it showed. Tables `poll_marks`, `polled_objects`."""
 
 import hashlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, text
 
 from funding.ports.listings import Finding
+
+WORKING_IN_A_ROW: Final = 3  # accounts with open work that are walked before one without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +259,7 @@ _ACCOUNTS = text(f"""
     ), working AS (
       SELECT coalesce(data ->> CAST(:named AS text), linked.name) AS name, {_LONGEST_REACH} AS since
         FROM flows LEFT JOIN linked ON linked.customer_id = flows.customer_id
-       WHERE status = 'open' AND kind = ANY(CAST(:flows AS text[])) GROUP BY 1
+       WHERE status = 'open' AND kind = ANY(CAST(:flows AS text[])) AND (NOT :here OR provider = :provider) GROUP BY 1
     ), ranked AS (
       SELECT name, w.since, m.finished_at,
              row_number() OVER (PARTITION BY w.since IS NULL ORDER BY m.finished_at NULLS FIRST, name) AS turn
@@ -279,23 +283,35 @@ def accounts_in_turn(
     links: Sequence[str],
     flows: Sequence[str],
     named: str | None,
+    here: bool = False,
     limit: int,
 ) -> Sequence[Subject]:
     """The accounts to walk now: those with open work first, each group longest unread first, at most `limit`.
 
     `links` name accounts: a kind of link by its own id, "kind.attribute" by that attribute. Open work are open flows of
-    the kinds `flows`, on the account that their data gives under `named`, else on all that their customer's links name.
-    A quarter is kept for accounts without open work, so that money nobody told us of is found too. Reads every link
-    and, by ix_flows_open_moved_at, every open flow; no locks.
+    the kinds `flows`, on the account that their data gives under `named`, else on all that their customer's links name;
+    `here`: only of those that now speak to this provider. Every fourth is one without open work, so that money nobody
+    told us of is found too, also where the accounts before it take more calls than one. Reads every link and, by
+    ix_flows_open_moved_at, every open flow; no locks.
     """
-    values = {"provider": provider, "poll": poll, "links": links, "flows": flows, "named": named, "limit": limit}
+    values = {"provider": provider, "poll": poll, "named": named, "here": here, "limit": limit}
     rows = connection.execute(_ACCOUNTS, {**values, "links": list(links), "flows": list(flows)})
     subjects = [Subject(row.name, row.since) for row in rows]
     working = [s for s in subjects if s.working_since is not None]
     others = [s for s in subjects if s.working_since is None]
     for_working = max(limit - len(others), limit - limit // 4)
     chosen = working[:for_working]
-    return chosen + others[: limit - len(chosen)]
+    return _in_between(chosen, others[: limit - len(chosen)])
+
+
+def _in_between(working: Sequence[Subject], others: Sequence[Subject]) -> list[Subject]:
+    """Three of the first, one of the second, and so on; then what is left of the second."""
+    mixed, left = list[Subject](), deque(others)
+    for number, one in enumerate(working, start=1):
+        mixed.append(one)
+        if left and number % WORKING_IN_A_ROW == 0:
+            mixed.append(left.popleft())
+    return [*mixed, *left]
 
 
 def working_since(connection: Connection, provider: str) -> datetime | None:

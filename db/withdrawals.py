@@ -59,6 +59,42 @@ def begun(connection: Connection, flow: UUID) -> Begun | None:
     )
 
 
+# A hold is one pending entry and ends with its mirror: what they sum to is what is held.
+_HELD = text("""
+    SELECT coalesce(sum(p.amount), 0) FROM journal_entries e JOIN postings p ON p.entry_id = e.id
+      JOIN ledger_accounts a ON a.id = p.account_id
+     WHERE e.flow_id = :flow AND p.layer = 'pending' AND a.owner <> 'house'
+""")
+
+
+def held(connection: Connection, flow: UUID) -> int:
+    """What of the customer's tokens is held for it, in minor units. Served by uq_journal_entries_cause."""
+    return int(connection.execute(_HELD, {"flow": flow}).scalar_one())
+
+
+# Before a transfer is there nothing is sent; then only by an intention. Breaks of these types say what nobody expected:
+# Bridge has tokens, IBEX two sends, a late answer an object. After lost commits not even an intention proves anything.
+_MAY_HAVE_LEFT = text("""
+    SELECT f.state NOT IN ('requested', 'held') OR f.look_first
+           OR EXISTS (SELECT FROM flow_references r
+                       WHERE r.flow_id = f.id AND r.provider = 'ibex' AND r.kind = 'transaction')
+           OR EXISTS (SELECT FROM intentions i
+                       WHERE i.flow_id = f.id AND i.call = 'send' AND i.outcome NOT IN ('refused', 'unsent'))
+           OR EXISTS (SELECT FROM breaks b
+                       WHERE b.flow_id = f.id AND b.status = 'open'
+                         AND b.type IN ('state_differs', 'duplicate', 'missing_here'))
+      FROM flows f WHERE f.id = :flow
+""")
+
+
+def may_have_left(connection: Connection, flow: UUID) -> bool:
+    """Whether its tokens may have been sent, as far as is known here; the flow is locked.
+
+    By primary key, ix_flow_references_flow, the unique key of intentions and ix_breaks_flow.
+    """
+    return bool(connection.execute(_MAY_HAVE_LEFT, {"flow": flow}).scalar())
+
+
 _BANK: Final = "f.data ->> 'bank_name' AS bank_name, f.data ->> 'last4' AS last4"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -72,6 +72,13 @@ class OtherFlows(Protocol):
         """Whether an open on-ramp of this flow's customer waits for tokens of that amount, which may be these.
 
         By their chain's hash, where both are known. Parked ones count.
+        """
+        ...
+
+    def receipts(self, provider: str, account: str, amount: Money, *, status: str, since: datetime) -> Sequence[str]:
+        """Receipts of that amount on an account that a poll or look has shown in that status, and no other flow has.
+
+        Of those from then on, the oldest first; their transactions' ids.
         """
         ...
 

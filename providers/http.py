@@ -69,6 +69,7 @@ class Request:
     """One call. `operation` names it in counters; `creates` says that a lost answer may hide an effect.
 
     `parse` makes a value of its answer's body (raising WrongShape), `problem` a code and a text of an error's.
+    `classify` reads an error's status and code before the provider's own reading does.
     """
 
     operation: str
@@ -80,6 +81,7 @@ class Request:
     creates: bool = False
     parse: Callable[[bytes], Any] = parse_json
     problem: Callable[[bytes], tuple[str | None, str | None]] = problem
+    classify: Classify | None = None
 
 
 class ProviderClient:
@@ -288,7 +290,7 @@ class ProviderClient:
             provider=self.provider,
             creates=request.creates,
             now=self._clock(),
-            classify=self._classify,
+            classify=request.classify or self._classify,
             secrets=self._keys.secrets,
             read_problem=request.problem,
         )

@@ -40,12 +40,13 @@ class Accounts:
 
     `links` name them: a kind of link stands for its own id, "virtual_account.account" for that attribute of it.
     `flows` are the kinds of flow whose work is on an account: the one that their data gives under `named`, or all that
-    their customer's links name.
+    their customer's links name. `here`: only flows whose next step asks this provider have work there.
     """
 
     links: Sequence[str]
     flows: Sequence[str]
     named: str | None = None
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Polled:
     `open` gives it for an account, or for "" when it spans all customers; with `of` there is one for each account.
     `from_work`: its window takes in the oldest open work at the provider. `only_booked`: what it shows becomes entries
     and never work. `covers`: how far before its window's start it shows objects too; None: they leave it again, so
-    that one gone is no sign of a listing cut short. `calls`: how many a page of it takes, as a rule.
+    that one gone is no sign of a listing cut short.
     """
 
     name: str
@@ -64,7 +65,6 @@ class Polled:
     from_work: bool = False
     only_booked: bool = False
     covers: timedelta | None = timedelta(0)
-    calls: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

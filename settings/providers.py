@@ -16,6 +16,7 @@ from settings.values import (
     base_url,
     choice,
     credential,
+    echoed_secret,
     ed25519_public,
     identifier,
     percent,
@@ -172,8 +173,8 @@ class Ibex(Group):
     )
     webhook_secrets: Secrets = setting(
         "IBEX_WEBHOOK_SECRETS",
-        _credentials,
-        "The secrets that its webhooks repeat in their bodies; unset: its webhooks answer 404",
+        rotation(echoed_secret),
+        "The secrets that its webhooks repeat in their bodies, 12 characters or more; unset: its webhooks answer 404",
         example="a-long-random-text",
     )
     source_addresses: tuple[Source, ...] | None = setting(

@@ -21,6 +21,7 @@ from workers import announced
 DEFER_FIRST: Final = timedelta(seconds=2)
 DEFER_CEILING: Final = timedelta(minutes=10)
 DEFER_AT_MOST: Final = timedelta(days=1)
+ON_ITS_WAY: Final = "pending"  # a receipt's status; a word that nobody documented may mean that it is there
 SWITCHED_OFF: Final = "its provider is switched off and takes no new flows: read again until it is on"
 
 Key = tuple[str, str, str]  # provider, kind, external id
@@ -70,10 +71,13 @@ class Batch:
         self.looks: list[Key] = []
 
     def receive(self, arrived: Sequence[tuple[str, TokensArrived]]) -> None:
-        """Keep these receipts, and find who waits for tokens on their accounts; before any flow is locked."""
+        """Keep these receipts, and find who waits for tokens on their accounts; before any flow is locked.
+
+        What is still on its way to an account helps nobody yet: each flow that it woke would ask the provider for it.
+        """
         for provider, fact in sorted(arrived, key=lambda each: (each[0], each[1].transaction)):
             receipts.keep(self._connection, provider, fact)
-        accounts = [(provider, fact.account) for provider, fact in arrived]
+        accounts = [(provider, fact.account) for provider, fact in arrived if fact.status != ON_ITS_WAY]
         self._waiting = receipts.waiting_for(self._connection, accounts)
 
     def find_owners(self, changes: Sequence[tuple[str, Changed]]) -> None:

@@ -46,7 +46,7 @@ def _poll(policy: Policy, listing: Polled, every: timedelta, *, among: int) -> P
         name=listing.name,
         listing=listing.open,
         subjects=_subjects(policy.provider, listing),
-        pages=pages_a_tick(policy, every, listings=among * listing.calls),
+        pages=pages_a_tick(policy, every, listings=among),
         overlap=policy.overlap,
         first=FIRST_CASH if listing.only_booked else FIRST_WORK,
         covers=listing.covers,
@@ -71,6 +71,7 @@ def _subjects(provider: str, listing: Polled) -> Callable[[Connection, int], Seq
             links=of.links,
             flows=of.flows,
             named=of.named,
+            here=of.here,
             limit=limit,
         )
 

@@ -47,7 +47,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What a tick of a poll came to."""
+    """What a tick of a poll came to. `pages`: the calls they took, one each but where a listing says otherwise."""
 
     pages: int = 0
     findings: int = 0
@@ -123,7 +123,10 @@ class Walker:
                 return replace(total, pages=total.pages + 1, refused=total.refused + 1)
             walk, news = self._take_page(poll, walk, page, keep)
             total = replace(
-                total, pages=total.pages + 1, findings=total.findings + len(page.findings), news=total.news + news
+                total,
+                pages=total.pages + page.calls,
+                findings=total.findings + len(page.findings),
+                news=total.news + news,
             )
         return total
 

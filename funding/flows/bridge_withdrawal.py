@@ -157,14 +157,20 @@ def watch_paid_out(flow: Snapshot, call: Call) -> Outcome:
     )
 
 
-@bridge_withdrawal.step(on=(State.RETURNED,), may_reach=(State.RELEASED, State.PAID_OUT), provider="ibex")
+@bridge_withdrawal.step(on=(State.RETURNED,), may_reach=(State.RELEASED, State.PAID_OUT, State.FAILED), provider="ibex")
 def await_return(flow: Snapshot, call: Call) -> Outcome:
-    """Give the customer the tokens back: once Bridge says that it sent them, and IBEX has completed as many."""
+    """Give the customer the tokens back: once Bridge says that it sent them, and IBEX has completed as many.
+
+    Or at once, where IBEX says that they never left.
+    """
     payout = checks.read_payout(flow, call)
     if checks.is_behind(payout, flow):
         return _older(flow)
     if payout.state is TransferState.PAYMENT_PROCESSED and not flow.data.get("sent_back"):
         return _paid(flow, payout)  # Bridge has paid it out anew
+    never_left = _never_left(flow, call, payout)
+    if never_left is not None:
+        return never_left
     entries = (*_taken(flow, payout), *_sent_back(flow, payout))
     known = _known(flow, payout)
     if not known["sent_back"]:
@@ -178,14 +184,19 @@ def await_return(flow: Snapshot, call: Call) -> Outcome:
     receipt = _came_home(flow, call, payout)
     if receipt is None:
         waiting = "the tokens are on their way back to IBEX"
-        return Snooze(wait=call.backstop, reason=waiting, entries=entries, data=known)
+        breaks = () if payout.state in checks.SENT_BACK else checks.stands_still(payout)
+        return Snooze(wait=call.backstop, reason=waiting, entries=entries, data=known, breaks=breaks)
     asked = checks.terms(flow)
     return Advance(
         to=State.RELEASED,
         at=receipt.settled_at,
         entries=(*entries, rules.back_in_wallet(receipt.id, asked.amount, asked.customer, receipt.settled_at)),
         references=(Reference("ibex", "transaction", receipt.id),),
-        data={**known, "ends_with": sorted(checks.SENT_BACK), "led_there": sorted(checks.RANK)},
+        data={
+            **known,
+            "ends_with": sorted([*checks.SENT_BACK, TokenStatus.COMPLETED]),  # Bridge's word, and IBEX's
+            "led_there": sorted([*checks.RANK, TokenStatus.PENDING]),
+        },
     )
 
 
@@ -195,9 +206,9 @@ def _followed(flow: Snapshot, call: Call, payout: Payout) -> Advance | Snooze:
         case TransferState.PAYMENT_PROCESSED:
             return _paid(flow, payout)
         case state if state in checks.NOT_PAID:
-            return _returned(flow, call, payout)
+            return _never_left(flow, call, payout) or _returned(flow, call, payout)
         case TransferState.AWAITING_FUNDS:
-            return _on_the_chain(flow, call) or Snooze(
+            return _never_left(flow, call, payout) or Snooze(
                 wait=call.backstop, reason="the tokens are on their way to Bridge"
             )
         case TransferState.FUNDS_RECEIVED | TransferState.PAYMENT_SUBMITTED if flow.state == State.SENT_TO_BRIDGE:
@@ -218,10 +229,10 @@ def _followed(flow: Snapshot, call: Call, payout: Payout) -> Advance | Snooze:
             )
 
 
-def _on_the_chain(flow: Snapshot, call: Call) -> Advance | None:
-    """What became of a send that Bridge does not see: None while it is under way. Failed, it has moved nothing."""
+def _never_left(flow: Snapshot, call: Call, payout: Payout) -> Advance | None:
+    """The end of a send that IBEX says has failed: it moved nothing. None: it may arrive yet."""
     sent = flow.reference("ibex", "transaction")
-    if sent is None or flow.state != State.SENT_TO_BRIDGE:
+    if sent is None or flow.data.get("taken") or checks.has_tokens(payout):
         return None
     if call.ibex.get_transaction(sent).status is not TokenStatus.FAILED:
         return None

@@ -159,8 +159,18 @@ def payouts_of(flow: Snapshot, call: Call) -> Sequence[Payout]:
     listed = [*_read_back(lambda: call.bridge.find_payouts(str(flow.id), customer=customer, since=since))]
     for unread in sorted(set(flow.told_of("bridge", "transfer")) - {one.id for one in listed}):
         with suppress(NotFound):  # hearsay is no evidence
-            listed.append(call.bridge.get_payout(unread))
+            listed.append(_told(call, unread))
     return [one for one in listed if one.reference == str(flow.id)]
+
+
+def _told(call: Call, transfer: str) -> Payout:
+    """A transfer that somebody told us of. Raises: NotFound; and as any read, never a refusal."""
+    try:
+        return call.bridge.get_payout(transfer)
+    except NotFound:
+        raise
+    except ProviderRejected as error:
+        raise _unread(error) from error
 
 
 def sends_of(flow: Snapshot, call: Call, payout: Payout) -> Sequence[SentTokens]:
@@ -198,6 +208,16 @@ def may_have_sent(flow: Snapshot) -> bool:
     if made is None or made.outcome in NOTHING_HAPPENED:
         return False
     return made.settle_from is None or flow.now < made.settle_from + 2 * CLOCKS_DIFFER
+
+
+def may_have_forgotten(flow: Snapshot, payout: Payout) -> bool:
+    """Whether the tokens may have been sent by a call that nobody here remembers.
+
+    Our database was restored; and a flow that was begun anew after that finds a transfer older than itself.
+    """
+    if flow.intention("send") is not None:
+        return False
+    return flow.look_first or payout.created_at < flow.created_at
 
 
 def unknown_state(payout: Payout) -> tuple[BreakFound, ...]:
@@ -285,13 +305,17 @@ def _read_back(read: Callable[[], Read]) -> Read:
     try:
         return read()
     except ProviderRejected as error:
-        raise UnexpectedAnswer(
-            f"{error.provider} refused to show what it has: {error}",
-            provider=error.provider,
-            request_id=error.request_id,
-            status=error.status,
-            code=error.code,
-        ) from error
+        raise _unread(error) from error
+
+
+def _unread(error: ProviderRejected) -> UnexpectedAnswer:
+    return UnexpectedAnswer(
+        f"{error.provider} refused to show what it has: {error}",
+        provider=error.provider,
+        request_id=error.request_id,
+        status=error.status,
+        code=error.code,
+    )
 
 
 def _same_asset(one: TokenTransaction, asked: Terms) -> bool:

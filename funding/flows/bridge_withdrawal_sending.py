@@ -6,8 +6,8 @@ IBEX knows no key and no reference of ours, so every sending looks first for wha
 from typing import Final
 
 from funding import refusals
-from funding.calls import Call
-from funding.errors import NeedsPerson, ProviderRejected
+from funding.calls import Call, SettleFirst
+from funding.errors import NeedsPerson, OutcomeUnknown, ProviderRejected
 from funding.flows import bridge_withdrawal_checks as checks
 from funding.ledger import bridge_withdrawal as rules
 from funding.ledger.entries import Entry
@@ -17,12 +17,16 @@ from funding.ports.ibex import SendOrder, SentTokens
 from funding.snapshot import Reference, Snapshot
 
 SHORT: Final = "insufficient_balance"  # what the port calls money that is not there
-PREPARED: Final = "payment_already_prepared"  # IBEX may be at work on it already
+PREPARED: Final = "payment_already_prepared"  # IBEX may be at work on it already: no refusal, but no answer
+FORGOTTEN_AFTER: Final = 3  # looks, minutes apart, that find no send which may have been forgotten here
 
 
 def send(flow: Snapshot, call: Call, payout: Payout, pay_to: str, *, to: str, or_to: str) -> Outcome:
     """Send the tokens there, or end the hold where IBEX refuses. Raises: NeedsPerson, and as `Call.create`."""
     asked = checks.terms(flow)
+    if checks.may_have_forgotten(flow, payout) and flow.snoozes == 0 and not flow.parked:
+        # What we sent and forgot may still be on its way into the listing, and nothing else tells of it.
+        raise SettleFirst(call.ports.policies["ibex"].settle_time)
     order = SendOrder(
         account=asked.account, address=pay_to, network=asked.network, amount=asked.amount, name=str(flow.id)
     )
@@ -39,13 +43,19 @@ def send(flow: Snapshot, call: Call, payout: Payout, pay_to: str, *, to: str, or
             "send",
             provider="ibex",
             request=request,
-            send=lambda request, _key: call.ibex.send(request),
+            send=lambda request, _key: _send(call, request),
             look_up=lambda: checks.sends_of(flow, call, payout),
             always_look=True,
         )
-    except ProviderRejected as refused:
-        if refused.code == PREPARED:
+    except OutcomeUnknown as unknown:
+        if unknown.code != PREPARED:
             raise
+        raise NeedsPerson(
+            "IBEX says that this payment is prepared already. Whether it is at work on it, nobody knows.",
+            blame="provider",
+            suggested_action="ask IBEX whether it sends the tokens; a replay looks for them before it sends",
+        ) from unknown
+    except ProviderRejected as refused:
         short = refused.code == SHORT
         return failed(
             flow,
@@ -55,6 +65,22 @@ def send(flow: Snapshot, call: Call, payout: Payout, pay_to: str, *, to: str, or
             breaks=(checks.short_at_ibex(flow, asked.amount) if short else checks.refused(flow, refused),),
         )
     return _sent(flow, payout, sent, to=to)
+
+
+def _send(call: Call, request: str) -> SentTokens:
+    """As the port does, but that a payment prepared already may be made: only looking can tell."""
+    try:
+        return call.ibex.send(request)
+    except ProviderRejected as refused:
+        if refused.code != PREPARED:
+            raise
+        raise OutcomeUnknown(
+            str(refused),
+            provider=refused.provider,
+            request_id=refused.request_id,
+            status=refused.status,
+            code=refused.code,
+        ) from refused
 
 
 def sent_already(flow: Snapshot, call: Call, payout: Payout, *, to: str) -> Outcome:
@@ -77,7 +103,8 @@ def called_off(flow: Snapshot, call: Call, payout: Payout, *, to: str, or_to: st
     if found:
         return _sent(flow, payout, found[0], to=to)
     said = f"Bridge says {payout.raw_state}"
-    if checks.may_have_sent(flow):
+    forgotten = checks.may_have_forgotten(flow, payout) and flow.snoozes < FORGOTTEN_AFTER
+    if checks.may_have_sent(flow) or forgotten:
         return Snooze(wait=call.backstop, reason=f"{said}, and whether the tokens left is not settled yet")
     return failed(flow, to=or_to, because=refusals.ApiError.words, reason=said)
 

@@ -28,16 +28,25 @@ def find_receipt(
     Raises: NeedsPerson: that hash brought another amount, or several transactions or flows may be meant; and as any
     read.
     """
+    if chain_hash is not None:
+        known = call.others.receipts("ibex", account, amount, status=TokenStatus.COMPLETED.value, since=since - SKEW)
+        read = [one for one in _read(call, account, known[:READ_AT_MOST]) if one.amount == amount]
+        named = [one for one in read if _same_hash(one.chain_hash, chain_hash)]
+        if len(named) == 1:
+            return named[0]
     unclaimed = _unclaimed(call, account, since)
-    equal = list(_read(call, [one for one in unclaimed if one.amount == amount][:READ_AT_MOST]))
+    listed = [one for one in unclaimed if one.amount == amount]
+    if listed and all(one.status is TokenStatus.PENDING for one in listed):
+        return listed[0]  # whichever it is, it may not be credited yet: whose it is is asked when it may
+    equal = list(_read(call, account, [one.id for one in listed][:READ_AT_MOST]))
     possible = [one for one in equal if one.amount == amount]
     if chain_hash is not None:
         named = [one for one in possible if _same_hash(one.chain_hash, chain_hash)]
         if len(named) == 1:
             return named[0]
         if not named:
-            others = [one for one in unclaimed if one.amount != amount][: READ_AT_MOST - len(equal)]
-            _refuse_another_amount([*equal, *_read(call, others)], amount, chain_hash)
+            others = [one.id for one in unclaimed if one.amount != amount][: READ_AT_MOST - len(equal)]
+            _refuse_another_amount([*equal, *_read(call, account, others)], amount, chain_hash)
         possible = named or [one for one in possible if one.chain_hash is None]
     if not possible:
         return None
@@ -59,8 +68,8 @@ def possible_receipts(call: Call, *, account: str, amount: Money, since: datetim
 
     For tokens whose hash nobody tells us. Raises: as any read.
     """
-    equal = [one for one in _unclaimed(call, account, since) if one.amount == amount]
-    return [one for one in _read(call, equal[:READ_AT_MOST]) if one.amount == amount]
+    equal = [one.id for one in _unclaimed(call, account, since) if one.amount == amount]
+    return [one for one in _read(call, account, equal[:READ_AT_MOST]) if one.amount == amount]
 
 
 def _unclaimed(call: Call, account: str, since: datetime) -> list[TokenTransaction]:
@@ -68,19 +77,19 @@ def _unclaimed(call: Call, account: str, since: datetime) -> list[TokenTransacti
     earliest = since - SKEW
     arrived = [
         one
-        for one in call.ibex.list_transactions(account, since=earliest)
+        for one in call.ibex.list_arrivals(account, since=earliest)
         if one.incoming is True and one.status is not TokenStatus.FAILED and one.created_at >= earliest
     ]
     taken = call.others.owned("ibex", "transaction", [one.id for one in arrived])
     return [one for one in arrived if one.id not in taken]
 
 
-def _read(call: Call, listed: Sequence[TokenTransaction]) -> Iterator[TokenTransaction]:
+def _read(call: Call, account: str, transactions: Sequence[str]) -> Iterator[TokenTransaction]:
     """Each by itself: a listing shows no hash, and may be old."""
-    for one in listed:
+    for one in transactions:
         with suppress(NotFound):
-            read = call.ibex.get_transaction(one.id)
-            if read.incoming is True and read.account == one.account:
+            read = call.ibex.get_transaction(one)
+            if read.incoming is True and read.account == account:
                 yield read
 
 

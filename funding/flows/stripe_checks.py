@@ -163,7 +163,7 @@ def ownerless_break(session: str, amount: Money) -> BreakFound:
         ours="no customer",
         theirs="a payment",
         amount=amount,
-        suggested_action="find the owner; then rampkeeper ledger move-suspense",
+        suggested_action="add the customer whom the session names, else rampkeeper ledger move-suspense",
     )
 
 

@@ -62,8 +62,13 @@ def ownerless(flow: Snapshot, amount: Money) -> Parking | None:
     return Parking(
         error="needs_person",
         blame="us",
-        message=f"{amount} is in suspense: no customer here has the id that the Checkout session names. Add them, then "
-        "give it to them with rampkeeper ledger move-suspense.",
+        message=f"{amount} is in suspense: "
+        + (
+            "no customer here has the id that the Checkout session names. Add them: it goes on by itself."
+            if flow.data.get("named")
+            else "the Checkout session names no customer. Find out whose it is, then give it to them with rampkeeper "
+            "ledger move-suspense."
+        ),
     )
 
 

@@ -89,6 +89,13 @@ class IbexTokens(IbexAddresses, Protocol):
         """
         ...
 
+    def list_arrivals(self, account: str, *, since: datetime) -> Sequence[TokenTransaction]:
+        """As `list_transactions`, in fewer calls, to see what has come.
+
+        What is not shown may be there all the same: nothing is to be concluded from that.
+        """
+        ...
+
     def send_request(self, order: SendOrder) -> str:
         """The order as JSON, always the same for the same order: kept, and handed to `send`. It calls nobody.
 

@@ -27,12 +27,13 @@ class Page:
     """One page of a listing. `next_cursor` is None when the listing has been walked to its end.
 
     On that last page, `next_walk` is the cursor from which the next walk may begin, where a listing begins with its
-    oldest; None: at the listing's beginning.
+    oldest; None: at the listing's beginning. `calls`: how many it took.
     """
 
     findings: Sequence[Finding]
     next_cursor: str | None
     next_walk: str | None = None
+    calls: int = 1
 
 
 class Listing(Protocol):

@@ -1,6 +1,6 @@
 """Give receipts a table, and let a customer have one withdrawal at a time.
 
-A new table; its index with it, another built concurrently: nobody who writes waits. Down: drop them.
+A new table; its indexes with it, two others built concurrently: nobody who writes waits. Down: drop them.
 """
 
 from alembic import op
@@ -25,6 +25,7 @@ CREATE TABLE receipts (
   PRIMARY KEY (provider, transaction_id)
 );
 CREATE INDEX ix_receipts_first_seen_at ON receipts (first_seen_at);
+CREATE INDEX ix_receipts_account ON receipts (account, happened_at);
 """
 
 # A withdrawal that is paid out, or on its way back, no longer stands in the way of the next.
@@ -34,12 +35,20 @@ CREATE UNIQUE INDEX CONCURRENTLY uq_flows_withdrawal_under_way ON flows (custome
 """
 
 
+# What a customer owes us is a rare account among those of all customers.
+OWED = """
+CREATE INDEX CONCURRENTLY ix_ledger_accounts_receivable ON ledger_accounts (asset) WHERE name = 'receivable'
+"""
+
+
 def upgrade() -> None:
-    # The index first: it is a transaction of its own, and what came before it would stand there when it is cut off.
+    # The indexes first: each is a transaction of its own, and what came before would stand there when it is cut off.
     with op.get_context().autocommit_block():
         # Left invalid by a build that was cut off: made anew.
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS uq_flows_withdrawal_under_way")
         op.execute(ONE_AT_A_TIME)
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_ledger_accounts_receivable")
+        op.execute(OWED)
     cursor = op.get_bind().connection.cursor()
     cursor.execute(TABLE)
     cursor.close()
@@ -48,4 +57,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS uq_flows_withdrawal_under_way")
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_ledger_accounts_receivable")
     op.execute("DROP TABLE receipts")

@@ -9,7 +9,7 @@ from db.customers import Key, NewLink
 from ops.actions.customer_file import BadLines, CustomerFile
 from ops.actions.desk import Desk, Refused, Sheet
 from ops.actions.link_kinds import fault_of_id, fault_of_link
-from ops.actions.links import resume_linked
+from ops.actions.links import resume_linked, resume_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Imported:
 def import_customers(desk: Desk, file: CustomerFile) -> Imported:
     """Write all that a file says, or nothing; importing it again changes nothing.
 
-    A link that is there gets the file's attributes. Flows that waited for a new link go on.
+    A link that is there gets the file's attributes. Flows that waited for a new link or customer go on.
     Raises: BadLines: naming each link that another customer has.
     """
     with desk.sheet() as sheet:
@@ -44,7 +44,7 @@ def import_customers(desk: Desk, file: CustomerFile) -> Imported:
 
 
 def add_customer(desk: Desk, customer: str, *, level: int | None, links: list[NewLink]) -> Imported:
-    """Add one customer, or links to one that is there. Flows that waited for a new link go on.
+    """Add one customer, or links to one that is there. Flows that waited for a new link or customer go on.
 
     Raises: Refused.
     """
@@ -96,5 +96,5 @@ def _write(
         customers_changed=changed,
         links_added=len(added),
         links_changed=len(altered),
-        flows_resumed=tuple(resume_linked(sheet, added, owner_of)),
+        flows_resumed=(*resume_named(sheet, levels), *resume_linked(sheet, added, owner_of)),
     )

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from db import breaks, ledger_reports, replay
 from db.replay import Filter, Letter
+from funding.flows.bridge_withdrawal import bridge_withdrawal
 from funding.flows.table import FLOWS
 from funding.money import Money
 from funding.outcomes import BreakFound
+from ops.actions import withdrawals
 from ops.actions.desk import Desk, Refused, Sheet
 
 CHUNK: Final = 200  # letters in one transaction
@@ -40,12 +42,16 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abandoned:
-    """One letter's result: what the ledger still holds for its flow, or why nothing was done."""
+    """One letter's result: what the ledger still holds for its flow, or why nothing was done.
+
+    `released`: of a withdrawal whose tokens never left, what is the customer's to spend again.
+    """
 
     letter: UUID
     flow: UUID | None
     event: int | None
     held: tuple[Money, ...] = ()
+    released: Money | None = None
     refused: str | None = None
 
 
@@ -121,14 +127,16 @@ def _write(sheet: Sheet, done: Sequence[Replayed]) -> None:
 def abandon_letters(desk: Desk, letters: Sequence[Letter], *, reason: str) -> list[Abandoned]:
     """Give up on letters, each in a transaction of its own: its flow is closed where it stands, its event stays dead.
 
-    Where the ledger still holds money for a flow, a break stays open until people have settled it.
+    The hold of a withdrawal ends if its tokens surely never left. Where the ledger still holds money for a flow, a
+    break stays open until people have settled it.
     """
     results = []
     for letter in letters:
         with desk.sheet() as sheet:
             result = _abandon(sheet, letter, reason)
             if result.refused is None:
-                sheet.note("dead_letter.abandon", str(letter.id), reason=reason, **_named(letter))
+                money = {} if result.released is None else {"released": str(result.released)}
+                sheet.note("dead_letter.abandon", str(letter.id), reason=reason, **_named(letter), **money)
         results.append(result)
     return results
 
@@ -144,7 +152,11 @@ def _abandon(sheet: Sheet, letter: Letter, reason: str) -> Abandoned:
         refused = "its flow is over"
     else:
         replay.close_letters(sheet.connection, [now.id], status="abandoned", by="abandon", resolution=reason)
-        return Abandoned(letter=now.id, flow=now.flow, event=now.event, held=_keep_break(sheet, now))
+        released = None
+        if now.flow is not None and now.kind == bridge_withdrawal.name:
+            released = withdrawals.end_hold(sheet.connection, now.flow)
+        held = _keep_break(sheet, now)
+        return Abandoned(letter=now.id, flow=now.flow, event=now.event, held=held, released=released)
     return Abandoned(letter=result.letter, flow=result.flow, event=result.event, refused=refused)
 
 
@@ -165,12 +177,19 @@ def _keep_break(sheet: Sheet, letter: Letter) -> tuple[Money, ...]:
                 ours=str(amount),
                 theirs="nobody will move it on",
                 amount=amount,
-                suggested_action="settle this money with the customer and the provider by hand",
+                suggested_action=_SETTLE.get(letter.kind, _BY_HAND),
             ),
             found_by="desk",
             flow=letter.flow,
         )
     return held
+
+
+_BY_HAND: Final = "settle this money with the customer and the provider by hand"
+_SETTLE: Final = {
+    bridge_withdrawal.name: "find out at IBEX and Bridge where the tokens are: if they never left, "
+    "`rampkeeper withdrawals release`; else settle by hand",
+}
 
 
 class _Pace:

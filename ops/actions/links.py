@@ -1,13 +1,13 @@
-"""What a new link sets going: flows that waited for it get their owner, and leave their parking."""
+"""What a new link or customer sets going: flows that waited for it get their owner, and leave their parking."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from db import breaks, customers, dead_letters, flows, replay
 from db.customers import Key
 from db.flows import Due
-from funding.flows import bridge_on_ramp, due_deposit
+from funding.flows import bridge_on_ramp, due_deposit, stripe_top_up
 from ops.actions.desk import Sheet
 
 LinkKind = tuple[str, str]  # provider and kind of a link
@@ -54,6 +54,15 @@ def _first_of(sheet: Sheet, owners: set[str], link: LinkKind) -> list[str]:
     return sorted(customers.having_one(sheet.connection, owners, *link)) if owners else []
 
 
+def resume_named(sheet: Sheet, added: Collection[str]) -> list[UUID]:
+    """Resume the payments whose payers named a customer just added; the flows that go on now, in id order.
+
+    Locks those flows in id order, after the customers.
+    """
+    owned = customers.give_named(sheet.connection, stripe_top_up.stripe_top_up.name, added)
+    return sorted(resume(sheet, owned, OWNERLESS))
+
+
 def resume(sheet: Sheet, waiting: Sequence[UUID], cause: Cause) -> list[UUID]:
     """Let flows go on whose missing link is there now; those that do. They are locked already.
 
@@ -67,7 +76,7 @@ def resume(sheet: Sheet, waiting: Sequence[UUID], cause: Cause) -> list[UUID]:
     due: list[Due] = replay.unpark(sheet.connection, parked)
     for flow in parked:
         dead_letters.resolve(sheet.connection, flow, by="link")
-        breaks.close_breaks_of_flow(sheet.connection, flow, note="the link was added")
+        breaks.close_breaks_of_flow(sheet.connection, flow, note="what was missing here was added")
     due += flows.wake(sheet.connection, [flow for flow in waiting if flow not in parked])
     sheet.due += due
     return [flow for flow, _, _ in due]

@@ -1,4 +1,7 @@
-"""Withdrawals that customers ask for: the tokens are held and the flow begun in one transaction, or nothing is done."""
+"""Withdrawals that customers ask for: the tokens are held and the flow begun in one transaction, or nothing is done.
+
+And the end of a hold, where one was given up.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +10,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from db import customers, flows, ledger, withdrawals
+from db import breaks, customers, flows, ledger, withdrawals
 from db.withdrawals import Begun
 from funding.chain_addresses import TRON, is_address
+from funding.flow import CLOSED
 from funding.flows.bridge_withdrawal import State, bridge_withdrawal
 from funding.ids import flow_id
 from funding.ledger import accounts
@@ -83,6 +87,50 @@ def create(desk: Desk, wanted: Wanted, *, enabled: bool) -> UUID:
             reference=reference,
         )
     return flow
+
+
+def end_hold(connection: Connection, flow: UUID) -> Money | None:
+    """Give a withdrawal that is given up its tokens back to the wallet, if they surely never left; what was held.
+
+    None: nothing is held, or they may have left: then the hold stays. The flow is locked.
+    """
+    held = _held(connection, flow)
+    if held is None or withdrawals.may_have_left(connection, flow):
+        return None
+    _post_release(connection, flow)
+    return held
+
+
+def release(desk: Desk, flow: UUID, *, reason: str) -> Money:
+    """End the hold of a withdrawal that was given up: somebody has found out that its tokens never left. What was held.
+
+    `reason` says how they know. Raises: Refused: there is no such withdrawal, it is not over, or nothing is held.
+    """
+    with desk.sheet() as sheet:
+        status = flows.lock(sheet.connection, [flow]).get(flow)
+        if status is None or withdrawals.begun(sheet.connection, flow) is None:
+            raise Refused(f"there is no withdrawal {flow}")
+        if status != CLOSED:
+            raise Refused(f"withdrawal {flow} is not over: replay its dead letter, or abandon it")
+        held = _held(sheet.connection, flow)
+        if held is None:
+            raise Refused(f"nothing is held for withdrawal {flow}")
+        _post_release(sheet.connection, flow)
+        breaks.close_breaks_of_flow(sheet.connection, flow, note=f"released: {reason}", found_by=("desk",))
+        sheet.note("withdrawal.release", str(flow), amount=str(held), reason=reason)
+        return held
+
+
+def _held(connection: Connection, flow: UUID) -> Money | None:
+    terms = withdrawals.begun(connection, flow)
+    minor = withdrawals.held(connection, flow)
+    return Money(minor, terms.amount.asset) if terms is not None and minor else None
+
+
+def _post_release(connection: Connection, flow: UUID) -> None:
+    terms = withdrawals.begun(connection, flow)
+    if terms is not None:
+        ledger.post(connection, flow, (rules.hold_released(flow, terms.amount, terms.customer),))
 
 
 def _terms(connection: Connection, wanted: Wanted) -> dict[str, Any]:

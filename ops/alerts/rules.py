@@ -159,6 +159,22 @@ RULES: Final = (
         severity="ticket",
     ),
     Rule(
+        name="receipts-untaken",
+        title="Tokens came that no flow has taken",
+        question="Are there tokens at a provider, come over a day ago, that nobody here is credited for?",
+        looks_at=Level(figure="untaken_receipts", by=("provider",), fold="sum"),
+        threshold=0,
+        severity="ticket",
+    ),
+    Rule(
+        name="customers-owe",
+        title="Customers owe us money",
+        question="Did a refund or a dispute take back more than the customer still had here?",
+        looks_at=Level(figure="owed_by_customers", by=("asset",)),
+        threshold=0,
+        severity="ticket",
+    ),
+    Rule(
         name="notifications-held",
         title="Notifications are held",
         question="Did the receiver of our notifications say that it is gone (410)?",

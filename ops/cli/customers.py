@@ -124,5 +124,5 @@ def _told(done: Imported) -> str:
     customers_line = f"{done.customers} customers ({done.customers_changed} new or changed)"
     links_line = f"{done.links} links ({done.links_added} new, {done.links_changed} changed)"
     going = ", ".join(map(str, done.flows_resumed))
-    resumed = f"\n{len(done.flows_resumed)} deposits that waited go on: {going}" if going else ""
+    resumed = f"\n{len(done.flows_resumed)} flows that waited go on: {going}" if going else ""
     return f"{customers_line}, {links_line}{resumed}"

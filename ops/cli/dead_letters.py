@@ -168,6 +168,8 @@ def abandon(letters: tuple[str, ...], reason: str, yes: bool, by: str, instance:
             money = (
                 f"; the ledger still holds {', '.join(map(str, result.held))}: a break is open" if result.held else ""
             )
+            if result.released is not None:
+                money = f"; {result.released} is the customer's to spend again{money}"
             click.echo(f"{result.letter}: abandoned, {what} is over{money}")
     if any(result.refused for result in results):
         raise click.exceptions.Exit(1)

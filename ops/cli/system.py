@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import requests
@@ -85,11 +86,13 @@ def running_system(
     say: Callable[[str], None],
     more: Mapping[str, str],
     environ: Mapping[str, str] = os.environ,
+    pretended: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[System]:
     """Start everything, and stop all of it at the end.
 
     `more` are settings that come before the made-up ones; `environ` the settings given from outside. A provider whose
-    base URL they name is not pretended. Raises: EmbeddedError, SupervisorError.
+    base URL they name is not pretended. `pretended` is told to the sandbox besides (`sandbox.config`).
+    Raises: EmbeddedError, SupervisorError.
     """
     with new_instance(ROOT, kind) as instance:
         say("starting Postgres and Valkey")
@@ -98,7 +101,15 @@ def running_system(
             upgrade(servers.database_url)
             with Supervisor(instance.folder / "logs", say=say) as supervisor:
                 system = _start(
-                    instance, servers, supervisor, pretend=pretend, seed=seed, say=say, given=environ, more=more
+                    instance,
+                    servers,
+                    supervisor,
+                    pretend=pretend,
+                    seed=seed,
+                    say=say,
+                    given=environ,
+                    more=more,
+                    pretended=pretended,
                 )
                 try:
                     yield system
@@ -116,11 +127,12 @@ def _start(
     say: Callable[[str], None],
     given: Mapping[str, str],
     more: Mapping[str, str],
+    pretended: Mapping[str, Any],
 ) -> System:
     port = given.get("PORT", "").strip() or str(free_port())
     web = f"http://127.0.0.1:{port}"
     names = [name for name in PRETENDED if pretend and not given.get(f"{name.upper()}_BASE_URL", "").strip()]
-    sandbox = _sandbox(supervisor, instance, seed, f"{web}/webhooks") if names else None
+    sandbox = _sandbox(supervisor, instance, seed, f"{web}/webhooks", pretended) if names else None
     operator = None if given.get("OPS_USERS", "").strip() else (OPERATOR, secrets.token_urlsafe(12))
     environment = {
         **{name: value for name, value in given.items() if not name.startswith("PYTHON")},
@@ -170,7 +182,9 @@ def is_ready(web: str) -> bool:
         return False
 
 
-def _sandbox(supervisor: Supervisor, instance: Instance, seed: int, webhooks: str) -> Mapping[str, Any]:
+def _sandbox(
+    supervisor: Supervisor, instance: Instance, seed: int, webhooks: str, pretended: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """Start the pretended providers at ports of their own, so that they come back where they were."""
     config = {
         "firm_cash": "1000000",
@@ -183,6 +197,7 @@ def _sandbox(supervisor: Supervisor, instance: Instance, seed: int, webhooks: st
         "ibex_webhook_secret": secrets.token_urlsafe(24),
         "stripe_webhook_url": f"{webhooks}/stripe",
         "stripe_webhook_secrets": [f"whsec_{secrets.token_urlsafe(24)}"],
+        **pretended,
     }
     ports = [f"{name}={free_port()}" for name in ("--port", *(f"--{provider}-port" for provider in PRETENDED))]
     command = [*_module("sandbox"), "--seed", str(seed), *ports, "--config", json.dumps(config)]

@@ -72,6 +72,20 @@ def create(
         click.echo(f"withdrawal {flow} is {shown['state'] if shown else 'begun'}")
 
 
+@withdrawals.command()
+@click.argument("withdrawal")
+@click.option("--reason", required=True, help="How you know that the tokens never left IBEX; it is audited.")
+@acting
+def release(withdrawal: str, reason: str, yes: bool, by: str, instance: str | None) -> None:
+    """End the hold of a withdrawal that was abandoned: its tokens are the customer's to spend again."""
+    with desk_of(instance, by=by) as desk:
+        with desk.begin() as connection:
+            found = flows_cli.find_flow(connection, withdrawal)
+        Acting(yes, by).confirm(f"The tokens held for withdrawal {found} will be the customer's to spend.")
+        held = actions.release(desk, found, reason=reason)
+    click.echo(f"{held} of withdrawal {found} is the customer's to spend again")
+
+
 @withdrawals.command("list")
 @listing
 @click.option("--customer", help="Whose they are.")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from funding.flow import CLOSED, RESTING, Flow, Step
-from ops.reports.words import plain, provider_name
+from ops.reports.words import capital, plain, provider_name
 
 SOON: Final = timedelta(seconds=15)  # a due row is announced again after so long: later than that, something holds it
 
@@ -126,4 +126,4 @@ def _waiting(flow: Row, step: Step) -> NextAct:
 
 def _purpose(step: Step) -> str:
     """What the step is for: its name, and the first line of its own documentation."""
-    return f"{plain(step.name).capitalize()}: {(step.act.__doc__ or '').strip().partition(chr(10))[0]}"
+    return f"{capital(plain(step.name))}: {(step.act.__doc__ or '').strip().partition(chr(10))[0]}"

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from db.story import Story
 from ops.reports.cells import length_text
-from ops.reports.words import BAD_OUTCOMES, TROUBLED_OUTCOMES, outcome_text, plain, provider_name
+from ops.reports.words import BAD_OUTCOMES, TROUBLED_OUTCOMES, capital, outcome_text, plain, provider_name
 
 Row = Mapping[str, Any]
 
@@ -73,7 +73,7 @@ def _attempt(row: Row) -> Happening:
         at=row["started_at"],
         kind="attempt",
         tone="wait" if outcome is None else tone,
-        title=f"{plain(row['step']).capitalize()}: {outcome_text(outcome, row['provider'])}",
+        title=f"{capital(plain(row['step']))}: {outcome_text(outcome, row['provider'])}",
         detail=row["message"] or "",
         facts=_facts(
             ("try", row["number"]),
@@ -94,7 +94,7 @@ def _move(row: Row) -> Happening:
         at=row["recorded_at"],
         kind="move",
         tone="strong",
-        title=f"{plain(row['from_state']).capitalize()} → {came}" if row["from_state"] else f"Opened as {came}",
+        title=f"{capital(plain(row['from_state']))} → {came}" if row["from_state"] else f"Opened as {came}",
         detail=row["reason"] or "",
         facts=_facts(("happened at the provider", effective if effective != row["recorded_at"] else None)),
     )

@@ -1,8 +1,30 @@
 """Names as people read them: states, steps and outcomes without underscores, providers as they write themselves."""
 
+import re
 from typing import Final
 
+from funding.flows.table import FLOWS
+
 _PROVIDERS: Final = {"due": "Due", "alpaca": "Alpaca", "bridge": "Bridge", "stripe": "Stripe", "ibex": "IBEX"}
+
+# Words of the code's names that people write otherwise; the longest first.
+_WRITTEN: Final = {
+    "on ramp": "on-ramp",
+    "top up": "top-up",
+    "kyc": "KYC",
+    "ibex": "IBEX",
+    "bridge": "Bridge",
+    "stripe": "Stripe",
+    "alpaca": "Alpaca",
+}
+_NAMED: Final = re.compile(rf"\b({'|'.join(_WRITTEN)})\b")
+
+# Flows that move no money: what stands where another has its amount.
+_WITHOUT_MONEY: Final = {
+    "bridge_customer": "Identity check at Bridge",
+    "bridge_virtual_account": "Virtual account at Bridge",
+    "bridge_leaving": "Leaving Bridge",
+}
 
 # What an attempt came to, with its provider's name put in.
 _OUTCOMES: Final = {
@@ -28,8 +50,24 @@ TROUBLED_OUTCOMES: Final = frozenset({"unavailable", "throttled", "unknown", "no
 
 
 def plain(name: str) -> str:
-    """A name of the code, as words: "off_ramp_initiated" gives "off ramp initiated"."""
-    return name.replace("_", " ")
+    """A name of the code, as words: "off_ramp_initiated" gives "off ramp initiated", "kyc_link" gives "KYC link"."""
+    return _NAMED.sub(lambda found: _WRITTEN[found[0]], name.replace("_", " "))
+
+
+def capital(words: str) -> str:
+    """Words as the beginning of a line; names in them keep their own letters."""
+    return words[:1].upper() + words[1:]
+
+
+def without_money(kind: str) -> str | None:
+    """What a flow of this kind is about, if it moves no money."""
+    return _WITHOUT_MONEY.get(kind)
+
+
+def went_well(kind: str, state: str) -> bool:
+    """Whether a flow that is over came to where its usual way leads. One nobody knows is not said to have failed."""
+    machine = FLOWS.get(kind)
+    return machine is None or not machine.way or state == machine.way[-1]
 
 
 def provider_name(provider: str | None) -> str:

@@ -4,27 +4,39 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from funding.errors import NotFound, ProviderError, ProviderRejected, ProviderUnavailable, UnexpectedAnswer
 from funding.money import Money
 from funding.ports.ibex import IbexTokens, SendOrder, SentTokens, TokenTransaction
+from providers.answers import Classify
 from providers.fields import is_id
 from providers.http import ProviderClient, Request
 from providers.ibex import exact, wire
-from providers.ibex.receiving import AddressCalls
+from providers.ibex.receiving import AddressCalls, of_a_feature
 from providers.ibex.shown import Shown, load_page, load_shown
 from providers.ibex.walk import Walk
 
 Loaded = TypeVar("Loaded")
 Row = TypeVar("Row", TokenTransaction, Shown)
 PAGE: Final = 50  # rows a page is asked for; how many it may be is not documented
+SHORT: Final = 10  # fewer rows than that are no full page: it is the least that IBEX documents of one, of accounts
 ACCOUNTS_PAGE: Final = 100  # at most, of accounts
 
 
 def classify(_status: int, _code: str | None) -> type[ProviderError] | None:
-    """IBEX's statuses mean what they say; what a 400 refuses is told by its text (`wire.problem`)."""
+    """IBEX's statuses mean what they say; what a 400 refuses is told by its text (`wire.problem`).
+
+    A 403 of reading what is there means that we are blocked; of a feature, see `receiving.of_a_feature`.
+    """
     return None
+
+
+class AccountPolled(NamedTuple):
+    """An account's transactions as a poll sees them, and how many calls that took."""
+
+    transactions: Sequence[Shown]
+    calls: int
 
 
 class IbexAdapter(AddressCalls, IbexTokens):
@@ -36,6 +48,7 @@ class IbexAdapter(AddressCalls, IbexTokens):
 
     def __init__(self, client: ProviderClient) -> None:
         self._client = client
+        self._counts_from_0 = False  # whether page 0 of a listing was ever seen to show something
 
     def get_transaction(self, transaction_id: str) -> TokenTransaction:
         """One transaction, with its chain hash where IBEX knows it. Raises: as any read."""
@@ -53,6 +66,16 @@ class IbexAdapter(AddressCalls, IbexTokens):
         any read.
         """
         return self._walk(account, wire.load_list, since=since)
+
+    def list_arrivals(self, account: str, *, since: datetime) -> Sequence[TokenTransaction]:
+        """As `list_transactions`, in one call where there are few: it may miss one, if IBEX shows pages half empty."""
+        return self._walk(account, wire.load_list, since=since, hurried=True)
+
+    def poll_account(self, account: str, *, since: datetime) -> AccountPolled:
+        """As `show_transactions`, in one call where there are few. Raises: as that."""
+        calls: list[int] = []
+        shown = self._walk(account, load_page, since=since, hurried=True, tell=calls.append)
+        return AccountPolled(shown, len(calls))
 
     def show_transactions(self, account: str, *, since: datetime) -> Sequence[Shown]:
         """As `list_transactions`, but with those of other money and those that cannot be read, as IBEX wrote them.
@@ -109,20 +132,33 @@ class IbexAdapter(AddressCalls, IbexTokens):
             creates=True,
             parse=exact.parse,
             problem=wire.problem,
+            classify=of_a_feature,
         )
         return self._client.call(call, wire.load_sent)
 
-    def _walk(self, account: str, load: Callable[[Any], list[Row]], *, since: datetime) -> list[Row]:
+    def _walk(
+        self,
+        account: str,
+        load: Callable[[Any], list[Row]],
+        *,
+        since: datetime,
+        hurried: bool = False,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> list[Row]:
+        """`hurried`: a short page is taken for all. `tell` hears the number of each page that is read."""
         self._check(account)
 
         def read(number: int) -> list[Row]:
+            tell(number)
             params = {"limit": str(PAGE), "page": str(number), "sort": "-settledAt"}
             page = self._get("ibex.list_transactions", f"/v2/transaction/account/{account}/all", load, params)
             if any(one.account not in {account, None} for one in page):
                 raise UnexpectedAnswer("ibex lists another account's transaction", provider="ibex")
+            self._counts_from_0 |= number == 0 and bool(page)
             return page
 
-        return Walk(read, since=since).transactions()
+        short = min(SHORT, PAGE) if hurried else 0
+        return Walk(read, since=since, short=short, counts_from_0=self._counts_from_0).transactions()
 
     def _chain_hash(self, path: str) -> str | None:
         try:
@@ -138,6 +174,7 @@ class IbexAdapter(AddressCalls, IbexTokens):
             "/crypto/send/requirements",
             lambda value: wire.load_requirements(value, order),
             params,
+            classify=of_a_feature,
         )
         call = Request(
             operation="ibex.create_send_info",
@@ -146,14 +183,26 @@ class IbexAdapter(AddressCalls, IbexTokens):
             body=wire.dump_info(order, requirements),
             parse=exact.parse,
             problem=wire.problem,
+            classify=of_a_feature,
         )
         return self._client.call(call, lambda value: wire.load_info(value, order))
 
     def _get(
-        self, operation: str, path: str, load: Callable[[Any], Loaded], params: dict[str, str] | None = None
+        self,
+        operation: str,
+        path: str,
+        load: Callable[[Any], Loaded],
+        params: dict[str, str] | None = None,
+        classify: Classify | None = None,
     ) -> Loaded:
         call = Request(
-            operation=operation, method="GET", path=path, params=params, parse=exact.parse, problem=wire.problem
+            operation=operation,
+            method="GET",
+            path=path,
+            params=params,
+            parse=exact.parse,
+            problem=wire.problem,
+            classify=classify,
         )
         return self._client.call(call, load)
 

@@ -15,8 +15,8 @@ from providers.ibex.sign_in import ClientCredentials, EmailSignIn, SignIn
 from providers.ibex.tokens import TokenHolder
 from providers.provider import Accounts, Clock, Connected, LinkedLook, Look, OpenClient, Polled, Provider
 
-TRANSACTIONS_OF: Final = Accounts(links=("account",), flows=("bridge_on_ramp", "bridge_withdrawal"))
-CALLS_AN_ACCOUNT: Final = 4  # its first page, the empty one behind it, and both ends again
+# Bridge's own listings tell how far the rest of an on-ramp or a withdrawal has come.
+TRANSACTIONS_OF: Final = Accounts(links=("account",), flows=("bridge_on_ramp", "bridge_withdrawal"), here=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,6 @@ def connect(client: ProviderClient, _config: IbexConfig, _clock: Clock) -> Conne
                 name="transactions",
                 open=lambda account: AccountTransactions(tokens, accounts=[account]),
                 of=TRANSACTIONS_OF,
-                calls=CALLS_AN_ACCOUNT,
             ),
         ),
         looks=(

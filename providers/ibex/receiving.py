@@ -8,13 +8,24 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from funding.errors import ProviderError, ProviderRejected
 from funding.ports.ibex_addresses import IbexAddresses, ReceiveAddress
+from providers.answers import Classify
 from providers.fields import Fields, WrongShape, is_id, parse_json
 from providers.http import ProviderClient, Request
 from providers.ibex import exact
 from providers.ibex.wire import CURRENCIES, problem
 
 Loaded = TypeVar("Loaded")
+
+
+def of_a_feature(status: int, _code: str | None) -> type[ProviderError] | None:
+    """A 403 of a crypto call refuses that call: an organisation has the feature only once IBEX has switched it on.
+
+    Nothing in it tells that from a login that is blocked. What is blocked is told all the same, by the next read of
+    what every organisation has, and by the sign-in itself: these stop all calls, this one must not.
+    """
+    return ProviderRejected if status == 403 else None  # noqa: PLR2004 -- forbidden
 
 
 class AddressCalls(IbexAddresses):
@@ -24,7 +35,12 @@ class AddressCalls(IbexAddresses):
 
     @abstractmethod
     def _get(
-        self, operation: str, path: str, load: Callable[[Any], Loaded], params: dict[str, str] | None = None
+        self,
+        operation: str,
+        path: str,
+        load: Callable[[Any], Loaded],
+        params: dict[str, str] | None = None,
+        classify: Classify | None = None,
     ) -> Loaded: ...
 
     @abstractmethod
@@ -33,7 +49,8 @@ class AddressCalls(IbexAddresses):
     def receive_network(self, asset: str, network: str) -> str | None:
         """That network as IBEX writes it today, if the asset is received there. Raises: as any read."""
         wanted = CURRENCIES.get(asset)
-        offered = self._get("ibex.receive_options", "/crypto/receive-infos/options", load_options)
+        path = "/crypto/receive-infos/options"
+        offered = self._get("ibex.receive_options", path, load_options, classify=of_a_feature)
         same = (name for currency, name in offered if currency == wanted and name.casefold() == network.casefold())
         return next(same, None)
 
@@ -55,13 +72,15 @@ class AddressCalls(IbexAddresses):
             creates=True,
             parse=exact.parse,
             problem=problem,
+            classify=of_a_feature,
         )
         return self._client.call(call, load_address)
 
     def list_addresses(self, account: str) -> Sequence[ReceiveAddress]:
         """Every address of an account, in the order IBEX shows them. Raises: as any read."""
         self._check(account)
-        return self._get("ibex.list_addresses", f"/accounts/{account}/crypto/receive-infos", load_addresses)
+        path = f"/accounts/{account}/crypto/receive-infos"
+        return self._get("ibex.list_addresses", path, load_addresses, classify=of_a_feature)
 
 
 def load_options(value: Any) -> list[tuple[int | None, str]]:

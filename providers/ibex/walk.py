@@ -2,7 +2,8 @@
 
 IBEX's own description says that `-settledAt` begins with the oldest, those who use it that it begins with the newest;
 that pages count from 0, and from 1; and nobody where a transaction without a time stands. So both ends are read, as
-far inward as there is anything that is wanted, and not the years between.
+far inward as there is anything that is wanted, and not the years between. A listing of one page is read once: what was
+on it then was all there was.
 """
 
 import itertools
@@ -45,11 +46,23 @@ class Walk(Generic[One]):
     """One reading of the listing. How long a page is is never relied on: only an empty one is the end.
 
     `read` gives a page by its number: page 0 may be the same as page 1; past the last they are empty.
+    `short`: a page 0 of fewer rows is taken for all there is. That is good enough to learn what has come, and not to
+    conclude that nothing was sent. `counts_from_0`: page 0 was seen to show something, so an empty one is all too.
     """
 
-    def __init__(self, read: Callable[[int], list[One]], *, since: datetime) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], list[One]],
+        *,
+        since: datetime,
+        short: int = 0,
+        counts_from_0: bool = False,
+    ) -> None:
         self._read = read
         self._since = since
+        self._short = short
+        self._counts_from_0 = counts_from_0
+        self._fronts: list[list[str]] = []  # the ids on the first pages
         self._found: dict[str, One] = {}
         self._times: list[datetime] = []  # of settling, as the front shows them
 
@@ -59,10 +72,11 @@ class Walk(Generic[One]):
         Raises: UnexpectedAnswer: a page shows nothing but what those before it have: the listing would never end.
         """
         reached, is_whole = self._from_the_front()
-        last = reached if is_whole else self._from_the_back(reached)
-        # What settles during the walk moves to an end that we may have left.
-        for end in (0, last):
-            self._again(end)
+        if not (is_whole and self._is_one_page()):
+            last = reached if is_whole else self._from_the_back(reached)
+            # What settles during the walk moves to an end that we may have left.
+            for end in (0, last):
+                self._again(end)
         wanted = [one for one in self._found.values() if self._is_wanted(one) and not self._is_long_over(one)]
         return sorted(wanted, key=lambda one: (one.created_at, one.id))
 
@@ -73,6 +87,9 @@ class Walk(Generic[One]):
             page = self._further(number)
             if not page and number > 0:
                 return number - 1, True
+            self._fronts.append([one.id for one in page])
+            if number == 0 and len(page) < self._short and (page or self._counts_from_0):
+                return 0, True
             new = (one for one in page if one.id not in known)
             self._times += [one.settled_at for one in new if one.settled_at is not None]
             if page and self._is_in_order() and not any(map(self._is_wanted, page)):
@@ -100,6 +117,11 @@ class Walk(Generic[One]):
     def _again(self, number: int) -> None:
         while self._keep(self._read(number)):
             number += 1
+
+    def _is_one_page(self) -> bool:
+        """Whether page 0 is all, or page 1 the same one again: nothing stood anywhere else when it was read last."""
+        front = self._fronts[0]
+        return self._fronts in ([front], [front, front])
 
     def _is_in_order(self) -> bool:
         """Where the front is in no order, nothing tells that what is wanted stands at the ends."""

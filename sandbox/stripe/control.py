@@ -26,6 +26,7 @@ class StripeControl(Routes):
         ("PUT", "/_control/stripe/refused_customers", "refuse_customer"),
         ("POST", "/_control/stripe/checkout_sessions", "add_checkout"),
         ("POST", "/_control/stripe/checkout_sessions/<record_id>/pay", "pay_checkout"),
+        ("GET", "/_control/stripe/charges", "list_charges"),
         ("POST", "/_control/stripe/charges/<record_id>/refunds", "refund"),
         ("POST", "/_control/stripe/refunds/<record_id>/fail", "fail_refund"),
         ("POST", "/_control/stripe/charges/<record_id>/disputes", "open_dispute"),
@@ -88,6 +89,10 @@ class StripeControl(Routes):
     def pay_checkout(self, record_id: str) -> Response:
         """The customer pays: `{settles_after?, succeeds?}`."""
         return self._shown(self.world.stripe.pay_checkout(record_id, **json_body()))
+
+    def list_charges(self) -> Response:
+        """Every charge, newest first."""
+        return reply([one.as_json(self.world.config) for one in reversed(self.world.stripe.payments.charges.values())])
 
     def refund(self, record_id: str) -> Response:
         """The merchant refunds in the dashboard: `{amount?}`."""

@@ -1,7 +1,7 @@
 """Bridge's customers, their accounts and banks, and IBEX's addresses, spoken to the pretended ones."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -226,6 +226,20 @@ class TestAnAddress:
                     ibex.list_addresses("acc_1")
             else:
                 assert len(ibex.list_addresses("acc_1")) == count
+
+    def test_where_the_feature_is_off_is_refused_and_stops_nothing_else(
+        self, ibex: IbexAdapter, pretended: SandboxServer
+    ) -> None:
+        account = pretended.world.ibex.first_account_id
+        pretended.world.ibex.crypto_on = False
+        asked: list[Callable[[], object]] = [
+            lambda: ibex.receive_network("USDT", "tron"),
+            lambda: ibex.make_address(ibex.address_request(account, network="tron", name="flow-1")),
+            lambda: ibex.list_addresses(account),
+        ]
+        for ask in asked:
+            with pytest.raises(ProviderRejected):
+                ask()
 
     def test_of_no_account_is_asked_of_nobody(self, ibex: IbexAdapter) -> None:
         with pytest.raises(ValueError, match="account"):

@@ -98,6 +98,30 @@ class TestAnAccountsListing:
         assert [one.id for one in found] == made
         assert {one.kind for one in found} == {"transaction"}
 
+    @pytest.mark.parametrize("config", [{"ibex_first_page": 0}, {"ibex_first_page": 1}])
+    def test_of_few_takes_one_call_and_says_how_many_it_took(
+        self, ibex: IbexAdapter, account: str, deposit: Callable[..., str], pretended: SandboxServer
+    ) -> None:
+        """Polls must not spend more of what IBEX allows than they were given."""
+        listing = AccountTransactions(ibex, accounts=[account])
+
+        def calls() -> tuple[int, int]:
+            before = sum("/all?" in one["path"] for one in pretended.world.requests)
+            said = listing.page(since=SINCE, cursor=None).calls
+            return said, sum("/all?" in one["path"] for one in pretended.world.requests) - before
+
+        empty = calls()
+        for _ in range(9):
+            deposit()
+        few = calls()
+        deposit()
+        many = calls()
+        assert (empty, few) == ((2, 2), (1, 1))
+        assert many[0] == many[1] > 1
+        empty_account = pretended.world.ibex.add_account(name="second", currency_id=29)
+        page = AccountTransactions(ibex, accounts=[empty_account]).page(since=SINCE, cursor=None)
+        assert page.calls == 1, "by now it is known that page 0 shows what there is"
+
     def test_tells_receipts_from_sends(self, ibex: IbexAdapter, account: str, deposit: Callable[..., str]) -> None:
         """Both wake somebody; only the receipt may ever be credited."""
         came, sent = deposit("49.5"), send(ibex, account)

@@ -160,7 +160,7 @@ class TestATransaction:
         [
             (answer("400 X", b'{"error":"no"}'), ProviderRejected),
             (answer("401 X"), Misconfigured),
-            (answer("403 X", b"crypto is off"), Misconfigured),
+            (answer("403 X", b"account is blocked"), Misconfigured),
             (answer("404 X"), NotFound),
             (answer("422 X", b'{"message":"no"}'), ProviderRejected),
             (answer("429 X", headers={"Retry-After": "4"}), ProviderThrottled),
@@ -325,12 +325,14 @@ class TestASend:
             ibex.send(ibex.send_request(order))
         assert "POST /crypto/send/infos" not in asked(pretended)
 
-    def test_without_the_feature_is_our_mistake(
-        self, ibex: IbexAdapter, pretended: SandboxServer, order: SendOrder
+    def test_without_the_feature_is_refused_and_all_else_goes_on(
+        self, ibex: IbexAdapter, pretended: SandboxServer, order: SendOrder, account: str
     ) -> None:
+        """Not our credentials are refused: a pause of the provider would stop what works."""
         pretended.world.ibex.crypto_on = False
-        with pytest.raises(Misconfigured):
+        with pytest.raises(ProviderRejected):
             ibex.send(ibex.send_request(order))
+        assert ibex.list_transactions(account, since=pretended.world.now() - timedelta(days=1)) == []
 
     def test_whose_token_ends_before_the_last_call_is_made_once(
         self, pretended: SandboxServer, order: SendOrder
@@ -355,7 +357,7 @@ class TestASendsLastCall:
         [
             (answer("400 X", b'{"error":"bad"}'), ProviderRejected),
             (answer("401 X"), Misconfigured),
-            (answer("403 X"), Misconfigured),
+            (answer("403 X", b"crypto is off"), ProviderRejected),
             (answer("404 X"), NotFound),
             (answer("408 X"), OutcomeUnknown),
             (answer("409 X"), OutcomeUnknown),

@@ -122,6 +122,23 @@ class TestTrouble:
         monkeypatch.setattr(addresses, "draw", once_bad)
         assert office.open().address == made[1]
 
+    @pytest.mark.parametrize("house", [{"ibex_crypto": False}], indirect=True)
+    def test_with_the_feature_off_at_ibex_is_for_us_and_pauses_nobody_else(self, house: DepositHouse) -> None:
+        """403 is also what a blocked login gets: taken for that, every deposit would stand still."""
+        office = BridgeOffice(house)
+        office.approved()
+        with pytest.raises((TimedOut, ApiError)):
+            office.open()
+        flow = office.flow("bridge_virtual_account")
+        assert (flow["state"], house.letters()) == ("requested", [("rejected_403", "open", None)])
+        assert "crypto is not enabled" in flow["parked_reason"]
+        assert house.rows("SELECT provider FROM provider_gates WHERE paused") == []
+
+        office.world.ibex.crypto_on = True
+        assert house.replay() == ["replaying"]
+        house.pass_time(5)
+        assert office.open().active
+
     def test_of_a_network_that_ibex_does_not_offer_is_for_us(self, office: BridgeOffice) -> None:
         office.approved()
         with pytest.raises(ApiError, match="team"):

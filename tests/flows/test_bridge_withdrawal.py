@@ -103,6 +103,17 @@ class TestComesBack:
         house.pass_time(2 * DAY)
         assert (money.state(flow), money.wallet(ana)) == ("released", (1000, 1000))
 
+    def test_and_a_late_word_about_the_tokens_is_no_news(self, house: DepositHouse, money: Withdrawals) -> None:
+        """A poll shows the receipt by which it ended once the flow is over: that it is completed is how it ended."""
+        flow = money.ask(money.person())
+        house.pass_time(600)
+        money.bank_returns(flow)
+        house.pass_time(600)
+        assert money.state(flow) == "released"
+        house.poll()
+        house.pass_time(600)
+        assert house.open_breaks() == []
+
     def test_before_it_was_ever_paid(self, house: DepositHouse, money: Withdrawals) -> None:
         """A closed bank account: there is nothing to undo but the way."""
         ana = money.person()

@@ -1,6 +1,7 @@
 """Withdrawals on which something goes wrong: nothing is sent twice, and a hold ends once."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -120,6 +121,35 @@ class TestSending:
         house.replay()
         house.pass_time(600)
         assert money.state(flow) == "paid_out"
+
+    def test_that_was_at_work_already_is_found_by_a_replay(self, house: DepositHouse, money: Withdrawals) -> None:
+        """IBEX's refusal was none: what it has sent is shown only after the first look."""
+        house.world.ibex.decide_sends(["prepared"])
+        ana = money.person()
+        flow = money.ask(ana)
+        house.pass_time(60)
+        house.replay()
+        house.pass_time(1)
+        (where,) = house.world.ibex.send_infos.values()
+        house.world.ibex.life.send(house.world.ibex.account(ana.account), where, Decimal(250), becomes="completed")
+        house.pass_time(HOUR)
+        assert (money.state(flow), money.sends()) == ("paid_out", 1)
+
+    def test_that_fails_after_bridge_called_it_off_gives_the_money_back(
+        self, house: DepositHouse, money: Withdrawals
+    ) -> None:
+        """Bridge never had the tokens, so none come back from there."""
+        house.world.ibex.decide_sends(["pending"])
+        ana = money.person()
+        flow = money.ask(ana)
+        money.until(flow, "sent_to_bridge")
+        house.world.bridge.payments.cancel(money.transfer_of(flow))
+        house.pass_time(60)
+        assert money.state(flow) == "returned"
+        house.world.ibex.move(next(iter(house.world.ibex.transactions)), "failed")
+        house.pass_time(HOUR)
+        assert (money.state(flow), money.wallet(ana)) == ("failed", (1000, 1000))
+        assert money.entries(flow) == ["held", "hold_released", "sent", "not_sent"]
 
 
 class TestOrdering:

@@ -15,6 +15,7 @@ import pytest
 
 from embedded.instance import running
 from ops.cli.reach import ROOT
+from ops.cli.system import PRETENDED
 from tests.support.demo import demo_environment, descendants, start_demo
 from tests.support.waiting import alive, eventually
 
@@ -60,11 +61,13 @@ def summary_of(process: subprocess.Popen[str], *, limit_s: float) -> tuple[dict[
 class TestDemo:
     def test_ends_well_though_everything_is_killed(self, demo: Any) -> None:
         """Half the webhooks dropped, each process killed twice, the queue emptied, Postgres restarted."""
-        summary, said = summary_of(demo("--flows", "3", "--json"), limit_s=240)
+        summary, said = summary_of(demo("--flows", "6", "--json"), limit_s=280)
 
         assert summary["troubles"] == []
-        assert summary["flows"]["completed"] == {"due_deposit": 3}
-        assert summary["provider_effects"] == {"intended": 3, "made": 3, "duplicates": 0}
+        kinds = {"due_deposit": 3, "bridge_on_ramp": 1, "stripe_top_up": 1, "bridge_withdrawal": 1}
+        assert summary["flows"]["completed"] == kinds
+        effects = summary["provider_effects"]
+        assert (effects["intended"], effects["made"], effects["duplicates"]) == (6, 6, 0)  # a withdrawal is two
         assert summary["processes"]["killed"] == 6
         assert summary["processes"]["restarted"] >= 6
         assert len(summary["recoveries"]) == 7
@@ -75,13 +78,18 @@ class TestDemo:
         shutil.rmtree(Path(summary["report"]).parents[1])
 
     def test_tells_what_is_documented_and_keeps_its_report(self, demo: Any) -> None:
-        summary, _ = summary_of(demo("--flows", "4", "--no-faults", "--json"), limit_s=120)
+        summary, _ = summary_of(demo("--flows", "18", "--no-faults", "--json"), limit_s=160)
 
         for key, names in DOCUMENTED.items():
             assert names <= summary[key].keys()
         assert isinstance(summary["recovered_by_polling"], int)
-        assert summary["flows"]["completed"] == {"due_deposit": 3}
-        assert summary["flows"]["returned"] == {"due_deposit": 1}
+        assert summary["troubles"] == []
+        assert summary["flows"]["ended"] == {
+            "due_deposit": {"broker_funded": 6, "returned": 1},
+            "bridge_on_ramp": {"credited": 3, "refunded": 1},
+            "stripe_top_up": {"claimed": 3, "rejected": 1},
+            "bridge_withdrawal": {"paid_out": 3},
+        }
         assert summary["processes"] == {"killed": 0, "restarted": 0}
         report = Path(summary["report"])
         page = report.read_text(encoding="utf-8")
@@ -94,7 +102,7 @@ class TestDemo:
     def test_leaves_no_process_behind(self, demo: Any, blow: signal.Signals) -> None:
         process = demo("--flows", "50")
         for line in process.stderr:
-            if "deposits set out" in line:
+            if "set out" in line:
                 break
         started = descendants(process.pid)
         assert len(started) > 6  # two servers, the sandbox, web, worker, clock, and who guards them
@@ -108,9 +116,9 @@ class TestDemo:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("name", ["DUE_BASE_URL", "ALPACA_BASE_URL"])
+    @pytest.mark.parametrize("name", [f"{provider.upper()}_BASE_URL" for provider in PRETENDED])
     def test_never_meets_a_real_provider(self, name: str) -> None:
-        """Deposits of a demo sent to a real broker would be real."""
+        """Money of a demo sent by a real provider would be real."""
         result = subprocess.run(
             [sys.executable, "-P", "-m", "ops.cli.main", "demo"],
             env=demo_environment(**{name: "https://real.example"}),

@@ -13,6 +13,7 @@ from ops.actions.reconcile import second_deposits
 from ops.actions.recovery import recover
 from tests.support.databases import Databases
 from tests.support.deposit_house import DepositHouse
+from tests.support.withdrawals import WALLET, Withdrawals
 
 KEPT = ("customers", "customer_links", "assets", "poll_marks", "audit_head", "worker_sessions", "alembic_version")
 
@@ -224,3 +225,33 @@ def test_polls_that_begin_late_reach_back_to_the_first_event_that_came(house: De
     house.pass_time(120)
 
     assert house.state_of(unheard) == "broker_funded"
+
+
+# Tokens bear no reference of ours and their sends no key: all that tells of one is IBEX's listing. --------------------
+
+
+def test_a_send_that_was_forgotten_is_not_made_again_though_ibex_shows_it_late(
+    house: DepositHouse, engine: Engine
+) -> None:
+    """The customer asks again by the same reference, and Bridge answers with the transfer that it has made."""
+    began = start(house)
+    money = Withdrawals(house)
+    ana = money.person()
+    house.world.ibex.decide_sends(["pending"])
+    flow = money.ask(ana)
+    money.until(flow, "sent_to_bridge")
+    house.clock.advance(timedelta(seconds=1))
+    forget(engine)
+    money.has(ana.name, WALLET)
+    recover(house.desk, since=began)
+    sent = dict(house.world.ibex.transactions)
+    house.world.ibex.transactions.clear()
+    house.world.after(60, lambda: house.world.ibex.transactions.update(sent))
+
+    assert money.ask(ana) == flow
+    house.pass_time(600)
+    house.world.ibex.move(next(iter(sent)), "completed")
+    house.pass_time(3600)
+
+    assert (money.state(flow), money.sends(), len(house.world.bridge.transfers())) == ("paid_out", 1, 1)
+    assert money.disagreements() == []

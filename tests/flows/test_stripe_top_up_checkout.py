@@ -6,6 +6,7 @@ from db import ledger
 from funding.ledger import accounts
 from funding.ledger.entries import credit, debit, entry
 from funding.money import Money
+from ops.actions import customers
 from ops.actions import flows as flow_actions
 from ops.actions.desk import Refused
 from sandbox.stripe.checkout import CheckoutSession
@@ -77,28 +78,48 @@ class TestPaid:
         house.pass_time(60)
         assert top_ups.state(page.id) == "claimable"
 
-    def test_by_nobody_we_know_waits_in_suspense_until_somebody_says_whose_it_is(
+    def test_by_nobody_we_know_waits_in_suspense_until_the_customer_is_added(
         self, house: DepositHouse, top_ups: TopUps
     ) -> None:
         page = top_ups.paid("100.00", customer="ben", known=False)
         flow = top_ups.flow(page.id)
         assert (flow["state"], flow["customer_id"], flow["parked_at"] is not None) == ("claimable", None, True)
         assert (top_ups.holds("suspense"), house.open_breaks()) == (100_00, [("stripe", "unmatched_event")])
+        assert "Add them" in flow["parked_reason"]
         assert "top_up.claimable" not in house.told()
         with pytest.raises(Refused, match="not claimable"):
             top_ups.claim(page.id)
 
-        top_ups.customer("ben")
-        flow_actions.move_suspense(house.desk, flow["id"], "ben")
+        assert customers.add_customer(house.desk, "cy", level=2, links=[]).flows_resumed == ()
+        assert customers.add_customer(house.desk, "ben", level=2, links=[]).flows_resumed == (flow["id"],)
         house.pass_time(5)
+        assert house.letters() == [("needs_person", "resolved", "link")]
         assert (top_ups.holds("suspense"), top_ups.holds("top_up"), house.open_breaks()) == (0, 100_00, [])
         top_ups.claim(page.id)
         assert (top_ups.holds("cash"), top_ups.books()) == (100_00, [])
 
     def test_on_a_page_that_names_nobody_is_somebodys_all_the_same(self, house: DepositHouse, top_ups: TopUps) -> None:
-        top_ups.paid("100.00", customer=None, known=False)
+        page = top_ups.paid("100.00", customer=None, known=False)
+        flow = top_ups.flow(page.id)
         assert (top_ups.holds("suspense"), top_ups.books()) == (100_00, [])
         assert house.open_breaks() == [("stripe", "unmatched_event")]
+        assert "move-suspense" in flow["parked_reason"]
+
+        top_ups.customer("ben")
+        flow_actions.move_suspense(house.desk, flow["id"], "ben")
+        house.pass_time(5)
+        assert (top_ups.holds("suspense"), top_ups.holds("top_up"), house.open_breaks()) == (0, 100_00, [])
+
+    def test_over_days_is_the_customers_who_was_added_meanwhile(self, house: DepositHouse, top_ups: TopUps) -> None:
+        """Nobody parks while nothing is paid: who is added by then owns it like any other."""
+        page = top_ups.page("100.00", customer="ben", known=False)
+        top_ups.stripe.pay_checkout(page.id, settles_after=DAY)
+        house.pass_time(60)
+        assert (top_ups.state(page.id), top_ups.flow(page.id)["customer_id"]) == ("created", None)
+        customers.add_customer(house.desk, "ben", level=2, links=[])
+        house.pass_time(DAY)
+        assert (top_ups.flow(page.id)["customer_id"], top_ups.holds("top_up")) == ("ben", 100_00)
+        assert house.letters() == []
 
     def test_in_another_amount_than_was_credited_is_not_claimed(self, house: DepositHouse, top_ups: TopUps) -> None:
         page = top_ups.paid("100.00")
@@ -198,7 +219,6 @@ class TestRefunds:
         house.pass_time(300)
         assert (top_ups.holds("suspense"), top_ups.books()) == (60_00, [])
         top_ups.customer()
-        flow_actions.move_suspense(house.desk, top_ups.flow(page.id)["id"], "ana")
         house.pass_time(5)
         assert (top_ups.holds("suspense"), top_ups.holds("top_up"), house.open_breaks()) == (0, 60_00, [])
 

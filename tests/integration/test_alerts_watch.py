@@ -105,6 +105,27 @@ class TestFiring:
             ("provider-paused", "provider due"),
         ]
 
+    def test_tokens_that_nobody_took(self, clock: MovedClock, rows: FleetRows) -> None:
+        rows.a_break(type_="unmatched_event", provider="ibex", about="transaction ")
+        rows.a_break(type_="unmatched_event", provider="ibex", about="transaction ", status="closed")
+        assert fired(clock) == [
+            ("breaks-open", "provider ibex type unmatched_event"),
+            ("receipts-untaken", "provider ibex"),
+        ]
+
+    def test_an_event_that_matches_nothing_is_no_receipt(self, clock: MovedClock, rows: FleetRows) -> None:
+        rows.a_break(type_="unmatched_event", provider="stripe", about="payment_intent ")
+        assert fired(clock) == [("breaks-open", "provider stripe type unmatched_event")]
+
+    def test_customers_who_owe_until_it_came_back(self, clock: MovedClock, rows: FleetRows) -> None:
+        rows.owes("ana", 70_00)
+        rows.owes("ben", 5_00)
+        assert fired(clock) == [("customers-owe", "asset USD")]
+        rows.paid_back("ana", 70_00)
+        assert fired(clock) == [("customers-owe", "asset USD")]
+        rows.paid_back("ben", 5_00)
+        assert fired(clock) == []
+
 
 class TestWatching:
     def test_tells_once_and_where_to_read_on(self, clock: MovedClock, rows: FleetRows) -> None:

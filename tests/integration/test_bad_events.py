@@ -7,24 +7,18 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import structlog
-from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 
 from db.engine import make_engine
-from dispatch import logs
 from embedded.services import Services
+from tests.support.bad_events import SIGNER, Seen, watching
 from tests.support.command_line import CommandLine
 from tests.support.databases import Databases
-from tests.support.door import Signer, no_redis, samples, settings
-from web.app import create_app, stop
-from workers.desk import WorkerDesk, make_desk
+from tests.support.door import samples
 
-SIGNER = Signer()
 ESCAPE = "\x1b]0;owned\x07\x1b[31m"
 TRANSFER: dict[str, Any] = {
     "id": "tf_1",
@@ -34,47 +28,6 @@ TRANSFER: dict[str, Any] = {
     "destination": {"amount": "249.25", "fee": "0.75", "currency": "USD", "rail": "ach"},
     "createdAt": "2026-01-01T10:30:00Z",
 }
-
-
-class Seen:
-    """One door, one worker's ingest, one log."""
-
-    def __init__(self, client: FlaskClient, desk: WorkerDesk, engine: Engine, log: io.StringIO) -> None:
-        self.client = client
-        self.desk = desk
-        self.engine = engine
-        self.log = log
-
-    def take(self, body: bytes) -> dict[str, Any]:
-        """Post it signed, ingest it; the event's row."""
-        answer = self.client.post("/webhooks/due", data=body, headers=SIGNER.headers(body))
-        assert (answer.status_code, answer.json) == (200, {"status": "accepted"})
-        self.desk.events(self.values("SELECT id FROM inbox_events WHERE due_at IS NOT NULL"))
-        with self.engine.connect() as connection:
-            found = connection.execute(text("SELECT * FROM inbox_events ORDER BY id DESC LIMIT 1")).mappings().one()
-        return dict(found)
-
-    def values(self, query: str) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(text(query)).scalars())
-
-
-@contextmanager
-def watching(engine: Engine, database_url: str) -> Iterator[Seen]:
-    log = io.StringIO()
-    logs.configure("debug", stream=log)
-    due = {
-        "DUE_WEBHOOK_PUBLIC_KEYS": SIGNER.setting,
-        "DUE_API_KEY": "key",
-        "DUE_BASE_URL": "https://due.invalid",
-    }
-    read = settings(database_url, "redis://127.0.0.1:1", **due)
-    app = create_app(read, engine=engine, redis=no_redis(), wake=lambda ids: None)
-    desk = make_desk(read)
-    yield Seen(app.test_client(), desk, engine, log)
-    stop(app)
-    desk.close()
-    structlog.reset_defaults()
 
 
 @pytest.fixture

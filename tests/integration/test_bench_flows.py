@@ -9,27 +9,38 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from benchmarks import _events, flows
 from benchmarks import _webhooks as webhooks
-from benchmarks import flows
+from benchmarks._feed import feed
 from benchmarks._instant import FIRM, brokerage_account
+from benchmarks._kinds import KINDS
 from benchmarks._processes import BenchmarkFailed, cpu_s
 from benchmarks._watch import Statements
 from embedded.ports import free_port, is_listening
 from funding.facts import Changed
 from funding.money import Money
 from funding.ports.alpaca import JournalOrder, JournalStatus
+from funding.ports.bridge import PayoutOrder, Stage, TransferState
 from funding.ports.due import TransferStatus
+from funding.ports.ibex import SendOrder
+from funding.ports.stripe import PaymentStatus
 from providers.alpaca.adapter import AlpacaAdapter
+from providers.bridge.adapter import BridgeAdapter
+from providers.bridge.interpret import interpret as interpret_bridge
 from providers.credentials import basic, bearer
 from providers.due.adapter import DueAdapter
 from providers.due.interpret import interpret
 from providers.http import ProviderClient
+from providers.ibex.adapter import IbexAdapter
+from providers.stripe.adapter import StripeAdapter
+from providers.stripe.interpret import interpret as interpret_stripe
 from tests.support.waiting import eventually
 
 PEERS = Path(flows.__file__).with_name("peers")
@@ -55,18 +66,64 @@ class TestInstantProviders:
         first, again = UUID(int=1), UUID(int=2)
         body = alpaca.journal_request(an_order(7))
 
-        made = alpaca.create_journal(body, key=first)
-        assert made.status is JournalStatus.EXECUTED
-        assert alpaca.create_journal(body, key=first) == made
+        journal = alpaca.create_journal(body, key=first)
+        assert journal.status is JournalStatus.EXECUTED
+        assert alpaca.create_journal(body, key=first) == journal
         assert not flows.not_once(journals(instant), 7, 1)
 
         other = alpaca.create_journal(body, key=again)
-        assert other.id != made.id
+        assert other.id != journal.id
         assert flows.not_once(journals(instant), 7, 2) == {"tf_000000000007": 2, "tf_000000000008": 0}
-        assert [one.id for one in alpaca.find_journals(REFERENCE, since=NOW, to_account=made.to_account)] == [
-            made.id,
+        assert [one.id for one in alpaca.find_journals(REFERENCE, since=NOW, to_account=journal.to_account)] == [
+            journal.id,
             other.id,
         ]
+
+    def test_every_kind_of_event_passes_our_door_and_its_facts_are_what_the_providers_show(self, instant: str) -> None:
+        (told,) = interpret_bridge(content(_events.deposit_processed(42)), source="webhook").facts
+        assert isinstance(told, Changed)
+        assert told.opening is not None
+        where = told.opening.data
+        bridge = BridgeAdapter(a_client("bridge", instant))
+        deposit = bridge.get_deposit(told.id, customer=where["customer"], virtual_account=where["virtual_account"])
+        assert deposit.stages[-1].stage is Stage.PAYMENT_PROCESSED
+        ibex = IbexAdapter(a_client("ibex", instant))
+        (arrived,) = ibex.list_arrivals(_events.person(42).account, since=NOW - timedelta(hours=1))
+        assert arrived.amount == deposit.stages[-1].amount
+        assert ibex.get_transaction(arrived.id).chain_hash == deposit.stages[-1].chain_hash
+
+        (paid,) = interpret_stripe(content(_events.page_paid(42)), source="webhook").facts
+        assert isinstance(paid, Changed)
+        stripe = StripeAdapter(a_client("stripe", instant))
+        page = stripe.get_checkout(paid.id)
+        assert (page.status, page.customer) == (PaymentStatus.PAID, _events.person(42).name)
+        assert page.payment_intent is not None
+        assert not [*stripe.refunds_of(page.payment_intent), *stripe.disputes_of(page.payment_intent)]
+
+    def test_a_payout_is_paid_once_its_tokens_are_sent(self, instant: str) -> None:
+        who = _events.person(7)
+        bridge, ibex = BridgeAdapter(a_client("bridge", instant)), IbexAdapter(a_client("ibex", instant))
+        order = PayoutOrder(
+            customer=who.customer,
+            external_account=who.bank,
+            amount=Money(25_000000, "USDT"),
+            network="ethereum",
+            reference=REFERENCE,
+            return_to=None,
+        )
+        request = bridge.payout_request(order)
+        payout = bridge.create_payout(request, key=UUID(int=7))
+        assert bridge.create_payout(request, key=UUID(int=7)).id == payout.id
+        assert payout.pay_to is not None
+        send = SendOrder(
+            account=who.account, address=payout.pay_to, network="ethereum", amount=order.amount, name=REFERENCE
+        )
+        sent = ibex.send(ibex.send_request(send))
+        assert bridge.get_payout(payout.id).state is TransferState.PAYMENT_PROCESSED
+        (listed,) = ibex.list_transactions(who.account, since=NOW - timedelta(hours=1))
+        assert (listed.id, listed.incoming) == (sent.transaction_id, None)
+        shown = made(instant)
+        assert (shown["transfers"], list(shown["sends"].values())) == ({REFERENCE: 1}, [1])
 
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processor time is read from /proc")
@@ -108,7 +165,7 @@ class TestCounts:
 class TestFeed:
     def test_a_webhook_that_is_not_accepted_ends_it(self, door: int) -> None:
         with pytest.raises(BenchmarkFailed, match="answered duplicate"):
-            flows.feed(door, [webhooks.request(1), webhooks.request(2)])
+            feed(door, [webhooks.request(1), webhooks.request(2)])
 
 
 class TestPeersLock:
@@ -134,6 +191,19 @@ def test_whole_deposits_go_through_our_own_processes() -> None:
     assert found["flows_per_s"] > 0
     assert found["cpu_ms_per_flow"] > 0
     assert found["statements_per_flow"] > found["commits_per_flow"] > 1
+
+
+@linux
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("kind", ["bridge_on_ramp", "bridge_withdrawal", "stripe_top_up"])
+def test_whole_flows_of_other_kinds_go_through_beside_deposits(kind: str) -> None:
+    """Each ended where it should, its customer told; what was made at providers was made once."""
+    size = flows.Size(rounds=1, warm_up=2, deposits=10, workers=1, threads=4)
+
+    found = flows.measure_kind(KINDS[kind], size)
+
+    assert found["ratio_due"] > 0
+    assert found["calls_per_flow"] >= 3
 
 
 NOW = datetime.now(UTC)
@@ -169,14 +239,23 @@ class OpenGate:
 
 
 def a_client(provider: str, base_url: str) -> ProviderClient:
-    key = bearer("key") if provider == "due" else basic("key", "secret")
+    key = basic("key", "secret") if provider == "alpaca" else bearer("key")
     return ProviderClient(provider=provider, base_url=base_url, credentials=[key], gate=OpenGate(), threads=1)
 
 
-def journals(instant: str) -> dict[str, int]:
+def content(request: bytes) -> bytes:
+    return request.partition(b"\r\n\r\n")[2]
+
+
+def made(instant: str) -> dict[str, Any]:
     with closing(urllib.request.urlopen(f"{instant}/_made")) as answer:  # noqa: S310 - our own loopback address
-        made: dict[str, int] = json.load(answer)["journals"]
-    return made
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def journals(instant: str) -> dict[str, int]:
+    found: dict[str, int] = made(instant)["journals"]
+    return found
 
 
 @pytest.fixture

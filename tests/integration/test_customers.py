@@ -176,7 +176,7 @@ class TestLinks:
 
         told = rampkeeper("customers", "add", "ana", "--link", 'due:virtual_account:va_9:{"mode":"va_auto"}', "--yes")
 
-        assert f"1 deposits that waited go on: {parked.flow}" in told.stdout
+        assert f"1 flows that waited go on: {parked.flow}" in told.stdout
         with engine.begin() as connection:
             flow = flow_row(connection, parked.flow)
             assert (flow.customer_id, flow.parked_at, flow.parked_reason, flow.tries) == ("ana", None, None, 0)

@@ -123,6 +123,14 @@ class TestFigures:
             ("due_deposit", "under_way"): 1,
         }
 
+    def test_add_up_what_customers_owe_and_what_nobody_took(self, clock: MovedClock, rows: FleetRows) -> None:
+        rows.owes("ana", 70_00)
+        rows.owes("ben", 5_00)
+        rows.paid_back("ben", 2_00)
+        rows.a_break(type_="unmatched_event", provider="ibex", about="transaction ")
+        assert figure(clock, "owed_by_customers") == {("USD",): 73_00}
+        assert figure(clock, "untaken_receipts") == {("ibex",): 1}
+
     def test_count_open_letters_of_flows_and_events(self, clock: MovedClock, rows: FleetRows) -> None:
         rows.letter()
         rows.letter(status="replaying")
@@ -202,7 +210,18 @@ class TestSilence:
 
 
 QUERIES = {name: query for name, query in vars(fleet).items() if isinstance(query, TextClause)}
-GROWING = {"flows", "attempts", "inbox_events", "dead_letters", "breaks", "notifications", "ticks", "worker_sessions"}
+GROWING = {
+    "ledger_accounts",
+    "balances",
+    "flows",
+    "attempts",
+    "inbox_events",
+    "dead_letters",
+    "breaks",
+    "notifications",
+    "ticks",
+    "worker_sessions",
+}
 
 
 class TestCost:
@@ -265,4 +284,8 @@ FULL = (
          FROM generate_series(1, 8) j, generate_series(1, 2500) i""",
     """INSERT INTO worker_sessions (id, host, pid, dead_at) SELECT gen_random_uuid(), 'h', 1, now()
          FROM generate_series(1, 20000)""",
+    """INSERT INTO ledger_accounts (owner, name, kind, asset)
+       SELECT 'customer:' || i, 'deposit', 'liability', 'USD' FROM generate_series(1, 60000) i""",
+    """INSERT INTO ledger_accounts (owner, name, kind, asset) VALUES ('customer:1', 'receivable', 'asset', 'USD')""",
+    "INSERT INTO balances (account_id, posted) SELECT id, 100 FROM ledger_accounts",
 )

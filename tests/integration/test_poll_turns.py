@@ -85,6 +85,44 @@ class TestTurns:
         assert len(self.accounts(time, 100)) == 9
 
     @pytest.mark.usefixtures("linked")
+    def test_come_to_one_without_work_after_three_with(self, time: MovedTime) -> None:
+        """An account may take several calls: where those with work use all of a tick, others would never be read."""
+        with time() as connection:
+            for number in range(5):
+                add_flow(connection, account=f"acct_{number}", due_at=time.now)
+        assert self.accounts(time, 8) == [
+            *("acct_0", "acct_1", "acct_2", "acct_5", "acct_3", "acct_4", "acct_6", "acct_7"),
+        ]
+
+    def test_are_first_of_flows_that_wait_for_this_provider_now(self, time: MovedTime) -> None:
+        """What Bridge still converts has brought nothing to IBEX yet."""
+        with time() as connection:
+            connection.execute(text("INSERT INTO customers (id) VALUES ('ana'), ('ben')"))
+            connection.execute(
+                text("""
+                    INSERT INTO customer_links (provider, kind, external_id, customer_id)
+                    VALUES ('ibex', 'account', 'a', 'ana'), ('ibex', 'account', 'b', 'ben')
+                """)
+            )
+            for customer, provider in (("ana", "bridge"), ("ben", "ibex")):
+                flow = add_flow(connection, due_at=time.now)
+                connection.execute(
+                    text("UPDATE flows SET customer_id = :customer, provider = :provider WHERE id = :id"),
+                    {"customer": customer, "provider": provider, "id": flow},
+                )
+            found = polls.accounts_in_turn(
+                connection,
+                provider="ibex",
+                poll="transactions",
+                links=("account",),
+                flows=("due_deposit",),
+                named=None,
+                here=True,
+                limit=10,
+            )
+        assert [(one.name, one.working_since is None) for one in found] == [("b", False), ("a", True)]
+
+    @pytest.mark.usefixtures("linked")
     def test_find_the_accounts_of_a_flow_that_names_none(self, time: MovedTime) -> None:
         """A withdrawal knows whose it is, and that customer's own links know the accounts: all of them, once."""
         with time() as connection:

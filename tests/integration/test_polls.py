@@ -99,6 +99,14 @@ class TestWalk:
         assert len({since for since, _ in shelf.asked}) == 1, "the window stays the same"
         assert house.mark() == began
 
+    def test_pays_for_every_call_that_a_page_took(self, time: MovedTime) -> None:
+        """IBEX takes several for an account with a past: a tick must not spend what flows need to ask for."""
+        shelves = {name: Shelf(thing(name)) for name in ("few", "many", "next")}
+        shelves["many"].calls = 3
+        house = House(time, pages=4, **shelves)
+        assert house.poll() == Polled(pages=4, findings=2, news=2)
+        assert shelves["next"].asked == []
+
     def test_keeps_its_place_when_the_provider_goes_away(self, time: MovedTime) -> None:
         shelf = Shelf(*(thing(name) for name in "abcd"))
         shelf.fails[2] = ProviderUnavailable("timeout", provider="due")

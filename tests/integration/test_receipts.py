@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from db import flows, inbox, receipts
+from db.claims import Claim
 from db.engine import make_engine, unit_of_work
 from db.gates import GateRows
 from db.inbox import Arrival
+from db.other_flows import OtherFlows
 from db.sealing import Sealer
 from funding.facts import TokensArrived
 from funding.money import Money
@@ -150,6 +153,35 @@ class TestTokensThatCame:
         handle(time, hear(time, shown("tx_1")))
         assert rows(time, "SELECT count(*) FROM receipts") == [(1,)]
         assert rows(time, "SELECT id, wakes FROM flows") == [(flow, 2)], "a batch wakes once"
+
+    def test_wake_nobody_while_they_are_on_their_way(self, time: MovedTime) -> None:
+        """Each flow that they woke would ask IBEX for them, which allows few calls, and could do nothing yet."""
+        with time() as connection:
+            flow = a_flow(connection, "ana", ON_RAMP)
+        handle(time, hear(time, shown("tx_1", status="pending")))
+        assert rows(time, "SELECT status FROM receipts") == [("pending",)]
+        assert woken(time) == set()
+        handle(time, hear(time, shown("tx_1", status="under_observation")))
+        assert woken(time) == {flow}, "who knows what that means"
+
+    def test_are_known_to_the_flow_that_waits_for_that_amount(self, time: MovedTime) -> None:
+        """What a poll has read is not asked for again: but no other amount or account, and nothing that is taken."""
+        with time() as connection:
+            mine, other = a_flow(connection, "ana", ON_RAMP), a_flow(connection, "ana", ON_RAMP)
+        there = ["tx_2", "tx_1", "taken", "mine"]
+        handle(time, hear(time, *map(shown, there), shown("else", account="of-ben"), shown("way", status="pending")))
+        with time() as connection:
+            own(connection, other, "taken")
+            own(connection, mine, "mine")
+        others = OtherFlows(time, cast("Claim", SimpleNamespace(flow=SimpleNamespace(id=mine))))
+        made = datetime(2026, 3, 4, 11, tzinfo=UTC)
+
+        def known(minor: int = 49_500000, since: datetime = made) -> Sequence[str]:
+            return others.receipts("ibex", "of-ana", Money(minor, "USDT"), status="completed", since=since)
+
+        assert known() == ["mine", "tx_1", "tx_2"]
+        assert known(minor=49_500001) == []
+        assert known(since=made + timedelta(seconds=1)) == []
 
     def test_of_an_account_nobody_has_are_kept_all_the_same(self, time: MovedTime) -> None:
         with time() as connection:

@@ -21,6 +21,7 @@ JUMPS_S: Final = (-600, -30, -3, 3, 30, 600)
 PERIODS_BEHIND: Final = 10  # of polling: clocks that were set back have the next slot come that much later
 QUIET_ROUNDS: Final = 150
 SETTLED_EVERY: Final = 8  # quiet rounds: what waits for somebody at a provider is decided
+LEAPS_AT_MOST: Final = timedelta(minutes=30)  # less than a first poll reaches back: no clock is away for longer
 LATER: Final = timedelta(minutes=40)  # what only a poll finds has been found, and what rests has been looked at
 _LEASE_ENDS: Final = text("UPDATE clock_leases SET expires_at = least(expires_at, rk_now() + interval '7 seconds')")
 
@@ -67,14 +68,12 @@ class History(Processes):
         self.world.faults.clear()
         self._tell("quiet from here")
         self.people.relent(self.plan.mended)
+        if self.plan.kinds != DEPOSITS_ALONE:
+            self._poll_from_now_on()  # customers and banks take hours, and no clock is away for so long
         self._until_still()
         if self.people.replay(self.plan.mended):
             self._until_still()
-        if not self.polls:
-            self.polls = True
-            for leader in self.leaders:
-                leader.falls_silent(self.quiet)
-            self.leaders = [self._new_leader()]
+        self._poll_from_now_on()
         for _ in range(PERIODS_BEHIND):
             if not self._walks_under_way():
                 break
@@ -84,6 +83,13 @@ class History(Processes):
         self._until_still()
         for worker in self.workers:
             worker.close()
+
+    def _poll_from_now_on(self) -> None:
+        if not self.polls:
+            self.polls = True
+            for leader in self.leaders:
+                leader.falls_silent(self.quiet)
+            self.leaders = [self._new_leader()]
 
     def round(self) -> None:
         """Some time passes and one or two things happen."""
@@ -104,7 +110,8 @@ class History(Processes):
     def _some_time(self) -> timedelta:
         upcoming = self._next_moment() if self.draw.random() < self.plan.leaps else None
         if upcoming is not None and self.clock.now < upcoming:
-            return upcoming - self.clock.now
+            leap = upcoming - self.clock.now
+            return leap if self.plan.kinds == DEPOSITS_ALONE else min(leap, LEAPS_AT_MOST)
         return timedelta(seconds=self.draw.choice(self.plan.times))
 
     # What happens ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from sandbox.world import World
 from tests.simulation.heard import Heard
 from tests.simulation.ramps import Ramps
 
+GIVEN_UP_IN: Final = ("off_ramp_completed", "requested", "held")  # of a deposit at Due; of a withdrawal, unsent
 REFUSALS: Final = ("forbidden", "rejected", "refused", "canceled")
 Tell = Callable[[str], None]
 
@@ -144,8 +145,8 @@ class People:
             self._tell(f"replay of {result.letter.error} of {result.letter.state}: {result.answer}")
 
     def abandon_letter(self) -> None:
-        """Only where Due is through with it: what Due does later to an abandoned deposit is a person's to settle."""
-        letters = [letter for letter in self._letters() if letter.state == "off_ramp_completed"]
+        """Only where nothing more comes of it: what else is given up is a person's to settle."""
+        letters = [letter for letter in self._letters() if letter.state in GIVEN_UP_IN]
         if letters and self._draw.random() < 1 / 3:
             (result,) = dead_letters.abandon_letters(self._desk, [self._draw.choice(letters)], reason="a drill")
             self._tell(f"abandoning: {result.refused or 'done'}")

@@ -195,5 +195,19 @@ PLANS: Final = {
     ),
     "clue": Plan(),
     "crash": _plain(crash=0.6, only=("alpaca POST answered",)),
+    "ownership": _plain(
+        kinds=("bridge_withdrawal",), providers=EVERYBODY, deposits=(3,), rounds=(40,), people=0.9, acts=("withdraw",)
+    ),
+    "look_before_sending": _plain(
+        kinds=("bridge_withdrawal",),
+        providers=EVERYBODY,
+        rounds=(30,),
+        times=(0.2, 1.0, 3.0),
+        people=0.9,
+        acts=("withdraw", "decide_send"),
+    ),
+    "refund_once": _plain(
+        kinds=("checkout",), providers=EVERYBODY, people=0.9, acts=("pay_session", "claim", "refund", "fail_refund")
+    ),
     "lost_claim": _plain(crash=0.5, only=("due GET answered",), polls=0),
 }

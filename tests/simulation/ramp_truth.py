@@ -18,7 +18,15 @@ _LEFT = text("""
      WHERE kind <> 'due_deposit'
        AND (parked_at IS NOT NULL
             OR status = 'closed' AND state NOT IN ('refunded', 'failed', 'released', 'rejected', 'credited', 'paid_out',
-                                                   'claimed', 'reversed', 'abandoned'))
+                                                   'claimed', 'reversed', 'abandoned')
+               AND NOT EXISTS (SELECT FROM journal_entries e
+                                WHERE e.flow_id = flows.id AND e.purpose = 'hold_released'
+                                  AND flows.state IN ('requested', 'held')))
+""")
+# Withdrawals that were given up with their hold ended: their tokens never left.
+_GIVEN_UP = text("""
+    SELECT f.id::text FROM flows f JOIN journal_entries e ON e.flow_id = f.id AND e.purpose = 'hold_released'
+     WHERE f.kind = 'bridge_withdrawal' AND f.status = 'closed' AND f.state IN ('requested', 'held')
 """)
 _UNFINISHED = text("""
     SELECT id, kind, state, snooze_reason FROM flows
@@ -46,6 +54,7 @@ def untrue_of_ramps(connection: Connection, world: World) -> Iterator[str]:
     yield from _doubled(world)
     for row in connection.execute(_UNFINISHED):
         yield f"{row.kind} {row.id} is neither finished nor parked: {row.state}, {row.snooze_reason}"
+    yield from _given_up(connection, world)
     yield from _deposits(connection, world)
     yield from _sessions(connection, world)
     if connection.execute(_LEFT).scalar_one() == 0:
@@ -60,6 +69,15 @@ def _doubled(world: World) -> Iterator[str]:
         yield f"sends made twice at IBEX: {sends}"
     if sessions := world.stripe.effects()["doubled"]["onramp_sessions"]:
         yield f"sessions made twice at Stripe: {sessions}"
+
+
+def _given_up(connection: Connection, world: World) -> Iterator[str]:
+    sent = {one["address"].lower() for one in world.ibex.effects()["sent"]}
+    given_up = set(connection.execute(_GIVEN_UP).scalars())
+    for payout in world.bridge.transfers():
+        address = (payout.instructions or {}).get("to_address", "")
+        if payout.reference in given_up and address.lower() in sent:
+            yield f"withdrawal {payout.reference} was given up, and its tokens left all the same"
 
 
 def _deposits(connection: Connection, world: World) -> Iterator[str]:

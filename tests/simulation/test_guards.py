@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from db import clock, findings, flows, intentions, ledger, lost_claims, recording, streams
+from db import clock, findings, flows, intentions, ledger, lost_claims, other_flows, recording, streams
 from db.inbox import Stored
 from funding import calls
 from funding import intentions as rules
-from funding.flows import due_checks
+from funding.flows import bridge_withdrawal_checks, due_checks, stripe_takings
 from tests.simulation.play import play
 from tests.simulation.stage import Stage
 from web.inbox_writer import InboxWriter
@@ -133,6 +133,27 @@ def lost_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     alter(monkeypatch, lost_claims, "_FREE", "WHERE f.attempt_id IS NOT NULL", "WHERE false")
 
 
+def ownership(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What belongs to another flow is taken again: nobody asks before, and no record refuses it."""
+    monkeypatch.setattr(other_flows.OtherFlows, "owned", lambda _self, _provider, _kind, _ids: ())
+    taken = findings.ANSWERS["references"].replace("WHERE flow_id <> :flow", "WHERE false")
+    assert taken != findings.ANSWERS["references"], "a record reads otherwise: look for its guard again"
+    monkeypatch.setattr(findings, "ANSWERS", {**findings.ANSWERS, "references": taken})
+    monkeypatch.setattr(recording, "_statement", recording._statement.__wrapped__)
+
+
+def look_before_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens whose send had no answer are sent again, and nobody looks whether they left."""
+    key_generation(monkeypatch)
+    monkeypatch.setattr(bridge_withdrawal_checks, "sends_of", lambda *_given: ())
+
+
+def refund_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a refund has taken is not kept, and its entry is unique by itself: each reading takes it again."""
+    monkeypatch.setattr(stripe_takings, "known", lambda _data, _asset: ())
+    monkeypatch.setattr(stripe_takings.Taking, "cause", property(lambda one: f"stripe/{one.name}/{uuid4()}"))
+
+
 # The seeds are known to meet the case. Where a change of the core moves them, look for others with a longer range.
 GUARDS = (
     (fence, (1, 2), "made twice"),
@@ -147,6 +168,9 @@ GUARDS = (
     (deferred_release, (1, 7), "still waits for"),
     (clue, (212594,), "is of 0 cents at Alpaca"),
     (crash, (0, 1), "made twice"),
+    (ownership, (0, 1), "neither finished nor parked"),
+    (look_before_sending, (0, 1), "sends made twice"),
+    (refund_once, (0, 1), "stripe:clearing"),
     (lost_claim, (0, 1), "neither finished nor parked"),
 )
 

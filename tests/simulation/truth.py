@@ -40,7 +40,8 @@ _STALE_TERM = text("""
 _HELD_BACK = text("""
     SELECT e.id, e.waits_for FROM inbox_events e
       JOIN flow_references r ON e.waits_for = r.provider || '/' || r.kind || '/' || r.external_id
-     WHERE e.state = 'deferred' AND e.due_at > rk_now()
+     WHERE e.state = 'deferred'  -- after clocks were set back, what was due at once is due later
+       AND e.due_at > greatest(rk_now(), (SELECT max(a.finished_at) FROM attempts a WHERE a.flow_id = r.flow_id))
 """)
 _HELD_BY = text("SELECT attempt_id, wakes FROM flows WHERE session_id = :session AND attempt_id IS NOT NULL")
 _OVERHEARD = text("""

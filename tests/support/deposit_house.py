@@ -28,6 +28,7 @@ from funding.ports.listings import StreamFrame
 from ops.actions import customers, dead_letters
 from ops.actions.desk import Desk
 from providers.bridge import door as bridge_door
+from providers.ibex import door as ibex_door
 from providers.rotation import Secret, Windowed
 from providers.routes import ReceivingKeys, routes
 from providers.stripe import door as stripe_door
@@ -150,6 +151,14 @@ class DepositHouse:
             self._walker.poll(poll, lambda _: True)
         self._work()
 
+    def look(self) -> None:
+        """Every look that is due now, and what follows from it at once."""
+        with self.begin() as connection:
+            due = list(connection.execute(text("SELECT provider, poll, subject FROM looks WHERE due_at <= rk_now()")))
+        for one in due:
+            self.worker.polls.run_look(*one)
+        self._work()
+
     def listen(self) -> None:
         """Read Alpaca's journal stream from a while back, as the clock's reader does after a break."""
         connect = self.worker.providers.connected["alpaca"].streams["journals"]
@@ -232,6 +241,7 @@ class DepositHouse:
         opened = {
             **routes(keys),
             **bridge_door.routes([Windowed(base64.b64decode(now["bridge_public_key"]))]),
+            **ibex_door.routes([Windowed(Secret(config.ibex_webhook_secret))]),
             **stripe_door.routes([Windowed(Secret(one)) for one in config.stripe_webhook_secrets]),
         }
         receiver = Receiver(

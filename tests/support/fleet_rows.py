@@ -6,6 +6,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
+from db import ledger
+from funding.ledger import accounts
+from funding.ledger.entries import credit, debit, entry
+from funding.money import Money
 from tests.support.moved_clock import MovedClock
 
 
@@ -110,19 +114,51 @@ class FleetRows:
         )
 
     def a_break(
-        self, *, amount: int | None = None, asset: str | None = None, status: str = "open", type_: str = "stuck"
+        self,
+        *,
+        amount: int | None = None,
+        asset: str | None = None,
+        status: str = "open",
+        type_: str = "stuck",
+        provider: str = "due",
+        about: str = "",
     ) -> None:
         self._add(
             "breaks",
             id=uuid4(),
-            provider="due",
+            provider=provider,
             type=type_,
-            subject=str(uuid4()),
+            subject=f"{about}{uuid4()}",
             status=status,
             found_by="sweep",
             amount_at_risk=amount,
             asset=asset,
         )
+
+    def owes(self, customer: str, minor: int) -> None:
+        """A customer whose spent money was taken back."""
+        amount = Money(minor, "USD")
+        taken = entry(
+            f"test/{uuid4()}",
+            "taken",
+            debit(accounts.receivable(customer, "USD"), amount),
+            credit(accounts.clearing("stripe", "USD"), amount),
+        )
+        with self.clock.begin() as connection:
+            connection.execute(text("INSERT INTO customers (id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": customer})
+            ledger.post(connection, None, (taken,))
+
+    def paid_back(self, customer: str, minor: int) -> None:
+        """What they owed is there again."""
+        amount = Money(minor, "USD")
+        back = entry(
+            f"test/{uuid4()}",
+            "given_back",
+            debit(accounts.clearing("stripe", "USD"), amount),
+            credit(accounts.receivable(customer, "USD"), amount),
+        )
+        with self.clock.begin() as connection:
+            ledger.post(connection, None, (back,))
 
     def notification(self, *, state: str, channel: str = "webhook", ago: timedelta = timedelta(days=1)) -> None:
         self._add(

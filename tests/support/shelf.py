@@ -27,6 +27,7 @@ class Shelf:
     def __init__(self, *things: Finding, size: int = 2) -> None:
         self.things = list(things)
         self.size = size
+        self.calls = 1  # that a page takes
         self.shown: int | None = None
         self.asked: list[tuple[datetime, str | None]] = []
         self.fails: dict[int, Exception] = {}
@@ -40,7 +41,8 @@ class Shelf:
         listed = [one for one in self.things if one.changed_at >= since][: self.shown]
         start = int(cursor or 0)
         end = start + self.size
-        return Page(findings=listed[start:end], next_cursor=str(end) if end < len(listed) else None)
+        following = str(end) if end < len(listed) else None
+        return Page(findings=listed[start:end], next_cursor=following, calls=self.calls)
 
 
 class Woken:

@@ -71,6 +71,11 @@ class Withdrawals:
                 for provider, kind, id_, attributes in links
             )
         )
+        self.has(name, balance)
+        return person
+
+    def has(self, name: str, balance: str) -> None:
+        """So many tokens are in the customer's wallet here."""
         amount = Money.parse(balance, "USDT")
         opening = entry(
             f"test/{name}",
@@ -80,7 +85,6 @@ class Withdrawals:
         )
         with self.house.begin() as connection:
             ledger.post(connection, None, (opening,))
-        return person
 
     def ask(self, person: Withdrawer, amount: str = "250.00", reference: str | None = "rent") -> UUID:
         """The customer asks for it, as the command does; the flow. Its steps are not run yet."""

@@ -42,8 +42,10 @@ class Ibex:
         self.there = {one.id: one for one in there}
         self.gone = gone
         self.read: list[str] = []
+        self.listed = 0
 
-    def list_transactions(self, account: str, *, since: datetime) -> Sequence[TokenTransaction]:
+    def list_arrivals(self, account: str, *, since: datetime) -> Sequence[TokenTransaction]:
+        self.listed += 1
         return [replace(one, chain_hash=None) for one in self.there.values()]
 
     def get_transaction(self, name: str) -> TokenTransaction:
@@ -54,15 +56,21 @@ class Ibex:
 
 
 class Others:
-    def __init__(self, *owned: str, alike: bool = False) -> None:
+    """`polled`: the receipts of the amount that our own polls have read."""
+
+    def __init__(self, *owned: str, alike: bool = False, polled: Sequence[str] = ()) -> None:
         self._owned = owned
         self._alike = alike
+        self._polled = polled
 
     def owned(self, _provider: str, _kind: str, ids: Sequence[str]) -> Collection[str]:
         return set(ids) & set(self._owned)
 
     def one_alike(self, _provider: str, _kind: str, *, alike: str) -> bool:
         return self._alike and alike == "customer"
+
+    def receipts(self, _provider: str, _account: str, amount: Money, **_: Any) -> Sequence[str]:
+        return [one for one in self._polled if one not in self._owned] if amount == SENT else []
 
 
 def found(ibex: Ibex, *, others: Others | None = None, chain_hash: str | None = None) -> str | None:
@@ -79,6 +87,24 @@ def test_it_finds_a_hash_however_it_is_written(theirs: str, ours: str) -> None:
 def test_the_hash_tells_two_equal_amounts_apart_though_another_flow_waits() -> None:
     ibex = Ibex(tx("a", chain_hash="0x0a"), tx("b", chain_hash="0x0b"))
     assert found(ibex, chain_hash="0x0b", others=Others(alike=True)) == "b"
+
+
+def test_what_a_poll_has_read_is_read_again_and_nothing_is_listed() -> None:
+    ibex = Ibex(tx("other", chain_hash="0x01"), tx("mine", chain_hash="0x02"))
+    assert found(ibex, chain_hash="0x02", others=Others(polled=["other", "mine"])) == "mine"
+    assert (ibex.read, ibex.listed) == (["other", "mine"], 0)
+
+
+@pytest.mark.parametrize("changes", [{"chain_hash": "0x01"}, {"amount": Money(1, "USDT")}, {"account": "another"}])
+def test_what_a_poll_has_read_and_is_not_it_now_does_not_hide_what_is(changes: dict[str, Any]) -> None:
+    ibex = Ibex(tx("polled", **{"chain_hash": "0x02", **changes}), tx("mine", chain_hash="0x02"))
+    assert found(ibex, chain_hash="0x02", others=Others(polled=["polled"])) == "mine"
+    assert ibex.listed == 1
+
+
+def test_without_a_hash_what_a_poll_has_read_is_not_known_to_be_all_that_may_be_meant() -> None:
+    with pytest.raises(NeedsPerson):
+        found(Ibex(tx("polled"), tx("newer")), others=Others(polled=["polled"]))
 
 
 def test_it_leaves_what_bears_another_hash() -> None:

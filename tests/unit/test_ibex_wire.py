@@ -344,6 +344,39 @@ class TestAWalk:
         assert Walk(Listing([*OLD, *failed, OPEN[4]]), since=SINCE).transactions() == [OPEN[4]]
         assert len(Walk(Listing([*OLD, *failed]), since=failed[0].created_at).transactions()) >= 4
 
+    @pytest.mark.parametrize(("first", "reads"), [(0, 2), (1, 3)])
+    def test_of_one_page_is_sure_without_a_second_look(self, first: int, reads: int) -> None:
+        """What was on the page when it was read last was all there was: nothing can have moved out of sight."""
+        listing = Listing([NEW[0], OPEN[0]], first=first)
+        assert len(Walk(listing, since=SINCE).transactions()) == 2
+        assert listing.reads == reads
+
+    def test_looks_again_where_a_page_grew_meanwhile(self) -> None:
+        """Counted from 0, page 1 then shows the last of page 0 once more: that is not the same page again."""
+        listing = Listing([NEW[1], NEW[2]], first=0)
+
+        def arrive(reads: int) -> None:
+            if reads == 2:
+                listing.rows = [NEW[0], NEW[1], NEW[2]]
+
+        listing.between = arrive
+        assert {one.id for one in Walk(listing, since=SINCE).transactions()} == {one.id for one in NEW[:3]}
+
+    @pytest.mark.parametrize(
+        ("rows", "counts_from_0", "reads"), [([NEW[0]], False, 1), ([], True, 1), ([], False, 2), (NEW[:2], True, 3)]
+    )
+    def test_in_a_hurry_takes_a_short_page_for_all(
+        self,
+        rows: list[TokenTransaction],
+        counts_from_0: bool,  # noqa: FBT001 -- the cases
+        reads: int,
+    ) -> None:
+        """An empty page 0 is no end where pages may count from 1; a page of two is as long as any here."""
+        listing = Listing(rows)
+        found = Walk(listing, since=SINCE, short=2, counts_from_0=counts_from_0).transactions()
+        assert len(found) == len(rows)
+        assert listing.reads == reads
+
     def test_of_a_listing_that_never_ends_is_left(self) -> None:
         with pytest.raises(UnexpectedAnswer):
             Walk(lambda _: NEW, since=SINCE).transactions()

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ops.reports.cells import cell, length_text, money_text
 from ops.reports.overview import count_text
-from ops.reports.words import outcome_text, plain, provider_name
+from ops.reports.words import capital, outcome_text, plain, provider_name, went_well, without_money
 
 
 def teach(environment: Environment) -> None:
@@ -16,6 +16,7 @@ def teach(environment: Environment) -> None:
     environment.finalize = _clean
     environment.filters.update(
         plain=plain,
+        capital=capital,
         provider=provider_name,
         count=count_text,
         share=lambda part, whole: f"{100 * part / whole:.1f} %" if whole else "none asked",
@@ -25,7 +26,11 @@ def teach(environment: Environment) -> None:
         short=lambda id_: str(id_)[:8],
     )
     environment.globals.update(
-        money=money_text, outcome=outcome_text, is_time=lambda value: isinstance(value, datetime)
+        money=money_text,
+        outcome=outcome_text,
+        without_money=without_money,
+        went_well=went_well,
+        is_time=lambda value: isinstance(value, datetime),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from ops.cli.demo import kinds
 from ops.cli.demo.latency import Timed
 from ops.cli.demo.story import Happening, Kind, Story
 
@@ -19,26 +20,21 @@ BINS: Final = 24
 STEPS_S: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600)
 LABELS: Final = 8  # at most so many along an axis
 APART: Final = 16.0  # between two numbers over the timeline
-UNHEARD: Final = "not heard of yet"
+HEADING: Final = 22.0  # above the first row of a kind
 
 Scale = Callable[[float], float]  # a second's place
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A coloured stretch: `name` is its state or kind, `title` what it tells when touched."""
+    """A coloured stretch: `tone` is its colour's name, `title` what it tells when touched."""
 
     x: float
     y: float
     width: float
     height: float
-    name: str
+    tone: str
     title: str
-
-    @property
-    def css(self) -> str:
-        """The class of its colour."""
-        return css(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +58,19 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """The name of a kind above its rows."""
+
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
-    """Each deposit a row, each state a stretch of it; disturbances across all."""
+    """Each movement of money a row, each state a stretch of it, kind by kind; disturbances across all."""
 
     height: float
+    headings: Sequence[Heading]
     bars: Sequence[Bar]
     marks: Sequence[Mark]
     ticks: Sequence[Tick]
@@ -73,35 +78,40 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How many deposits took how long; `markers` are named seconds."""
+    """How many took how long; `markers` are named seconds."""
 
     bars: Sequence[Bar]
     ticks: Sequence[Tick]
     markers: Sequence[Tick]
 
 
-def timeline(story: Story, deposits: Sequence[Timed], told: Sequence[Happening]) -> Timeline:
-    """The whole demo. `told` are the happenings to mark, in order; they are numbered from 1."""
+def timeline(story: Story, movements: Sequence[Timed], told: Sequence[Happening]) -> Timeline:
+    """The whole demo. `movements` stand kind by kind; `told` are the happenings to mark, numbered from 1."""
     longest = max([story.now_s(), 1.0])
     scale = (WIDTH - 2 * LEFT) / longest
 
     def x(second: float) -> float:
         return round(LEFT + max(second, 0.0) * scale, 1)
 
-    bars = [
-        bar
-        for row, deposit in enumerate(deposits)
-        for bar in _stretches(story, deposit, y=TOP + row * ROW, x=x, longest=longest)
-    ]
+    headings: list[Heading] = []
+    bars: list[Bar] = []
+    y, kind = TOP, None
+    for one in movements:
+        if one.movement.kind != kind:
+            kind = one.movement.kind
+            y += HEADING
+            headings.append(Heading(y - 6, kinds.title(kind)))
+        bars += _stretches(story, one, y=y, x=x, longest=longest)
+        y += ROW
     marks, free = [], 0.0
-    for number, one in enumerate(told, start=1):
-        left = x(one.at_s)
-        width = max(x(one.until_s if one.until_s is not None else one.at_s) - left, 1.0)
+    for number, done in enumerate(told, start=1):
+        left = x(done.at_s)
+        width = max(x(done.until_s if done.until_s is not None else done.at_s) - left, 1.0)
         free = max(left, free)
-        marks.append(Mark(left, round(width, 1), free, number, str(one.kind), f"{one.title}: {one.outcome}"))
+        marks.append(Mark(left, round(width, 1), free, number, str(done.kind), f"{done.title}: {done.outcome}"))
         free += APART
-    height = TOP + len(deposits) * ROW + BOTTOM
-    return Timeline(height, bars, marks, [Tick(x(second), f"{second} s") for second in _axis(longest)])
+    height = y + BOTTOM
+    return Timeline(height, headings, bars, marks, [Tick(x(second), f"{second} s") for second in _axis(longest)])
 
 
 def histogram(seconds: Sequence[float], markers: Sequence[tuple[str, float | None]]) -> Histogram:
@@ -122,7 +132,7 @@ def histogram(seconds: Sequence[float], markers: Sequence[tuple[str, float | Non
             round(size * scale - 2, 1),
             round(count * unit, 1),
             "latency",
-            f"{count} deposits took {place * size:.0f} to {(place + 1) * size:.0f} s",
+            f"{count} took {place * size:.0f} to {(place + 1) * size:.0f} s",
         )
         for place, count in enumerate(counts)
         if count
@@ -134,11 +144,6 @@ def histogram(seconds: Sequence[float], markers: Sequence[tuple[str, float | Non
     )
 
 
-def css(name: str) -> str:
-    """A name as a class in the page's styles."""
-    return name.replace(" ", "-").replace("_", "-")
-
-
 def worth_telling(story: Story) -> list[Happening]:
     """The happenings that stand in the report."""
     return [one for one in story.happenings if one.kind is not Kind.NOTE]
@@ -146,30 +151,33 @@ def worth_telling(story: Story) -> list[Happening]:
 
 def _stretches(story: Story, timed: Timed, *, y: float, x: Scale, longest: float) -> list[Bar]:
     """A row: from the money's arrival, state by state until it is finished, and over them the times it was parked."""
-    deposit = timed.deposit
-    end = story.second_of(deposit.closed_at) if deposit.closed_at else longest
-    starts = [(story.second_of(timed.arrived_at), UNHEARD)]
-    starts += [(story.second_of(move.at), move.state) for move in deposit.moves]
+    one = timed.movement
+    end = story.second_of(one.closed_at) if one.closed_at else longest
+    starts = [(story.second_of(timed.arrived_at), "not heard of yet", kinds.UNHEARD)]
+    starts += [
+        (story.second_of(move.at), kinds.plain(move.state), kinds.tone(one.kind, move.state)) for move in one.moves
+    ]
     bars = []
-    for place, (at, state) in enumerate(starts):
+    for place, (at, state, tone) in enumerate(starts):
         until = starts[place + 1][0] if place + 1 < len(starts) else max(end, at)
-        bars.append(_bar(x, at, until, y, state, f"{deposit.customer or 'unknown'}: {state} at {at:.1f} s"))
-    for opened, resolved in deposit.parked:
+        bars.append(_bar(x, at, until, y, tone, f"{one.customer or 'unknown'}: {state} at {at:.1f} s"))
+    for opened, resolved in one.parked:
         bars.append(_parked(story, opened, resolved, y, x=x, longest=longest))
-    if deposit.closed_at:  # the last stretch has no length: a dot says how it ended
-        bars.append(Bar(x(end) - 1.5, y, 4.0, ROW - 3, deposit.state, f"{deposit.state} at {end:.1f} s"))
+    if one.closed_at:  # the last stretch has no length: a dot says how it ended
+        ended = f"{kinds.plain(one.state)} at {end:.1f} s"
+        bars.append(Bar(x(end) - 1.5, y, 4.0, ROW - 3, kinds.tone(one.kind, one.state), ended))
     return bars
 
 
 def _parked(story: Story, opened: datetime, resolved: datetime | None, y: float, *, x: Scale, longest: float) -> Bar:
     at = story.second_of(opened)
     until = story.second_of(resolved) if resolved else longest
-    return _bar(x, at, until, y, "parked", f"waited for a person from {at:.1f} to {until:.1f} s")
+    return _bar(x, at, until, y, kinds.PARKED, f"waited for a person from {at:.1f} to {until:.1f} s")
 
 
-def _bar(x: Scale, at: float, until: float, y: float, name: str, title: str) -> Bar:
+def _bar(x: Scale, at: float, until: float, y: float, tone: str, title: str) -> Bar:
     left = x(at)
-    return Bar(left, y, round(max(x(until) - left, 0.5), 1), ROW - 3, name, title)
+    return Bar(left, y, round(max(x(until) - left, 0.5), 1), ROW - 3, tone, title)
 
 
 def _axis(longest: float) -> range:

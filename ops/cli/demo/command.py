@@ -1,4 +1,4 @@
-"""`rampkeeper demo`: deposits through the whole system, with faults and kills, and the truth at the end."""
+"""`rampkeeper demo`: money through the whole system, with faults and kills, and the truth at the end."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from db import demo_figures, demo_story
 from db.engine import make_engine
 from embedded.private_folder import EmbeddedError
 from embedded.supervisor import SupervisorError
-from ops.cli.demo import ending, report
+from ops.cli.demo import ending, orders, report
 from ops.cli.demo.latency import timed
 from ops.cli.demo.play import Play
 from ops.cli.demo.scene import empty, look
@@ -31,18 +31,24 @@ LOOK_EVERY_S: Final = 0.5
 
 
 @click.command()
-@click.option("--flows", type=click.IntRange(1, 10_000), default=60, show_default=True, help="How many deposits.")
+@click.option(
+    "--flows",
+    type=click.IntRange(1, 10_000),
+    default=60,
+    show_default=True,
+    help="How many movements of money, of every kind.",
+)
 @click.option("--seed", default=1, show_default=True, help="Of the faults, the amounts and the ids.")
 @click.option("--no-faults", is_flag=True, help="Let the providers behave and nobody die.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON line, the last of stdout.")
 @click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
 def demo(*, flows: int, seed: int, no_faults: bool, as_json: bool, keep: bool) -> None:
-    """Send deposits through the whole system while providers misbehave and processes die.
+    """Send money of every kind through the whole system while providers misbehave and processes die.
 
     Exit 0 only if nothing is lost, doubled or unexplained.
     """
     given = _environment()
-    screen = Screen(flows)
+    screen = Screen(orders.counts(flows))
     try:
         with (
             ended_by_signals(),
@@ -97,12 +103,12 @@ def _watch(system: System, engine: Engine, story: Story, play: Play, screen: Scr
 def _finish(system: System, engine: Engine, story: Story, play: Play) -> dict[str, Any]:
     """Count, write the report, and keep the logs of what went wrong."""
     books = demo_figures.compare_books(engine, system.control("GET", "balances"))
-    deposits = timed(system, demo_story.deposits(engine))
-    summary = summarize(system, engine, story, play, books=books, deposits=deposits)
+    movements = timed(demo_story.movements(engine), story.arrivals)
+    summary = summarize(system, engine, story, play, books=books, movements=movements)
     kept = system.instance.kept
     kept.mkdir()
     summary["report"] = str(kept / "report.html")
-    page = report.page(summary, story, books, deposits)
+    page = report.page(summary, story, books, movements)
     (kept / "report.html").write_text(page, encoding="utf-8")
     (kept / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     if summary["troubles"]:

@@ -5,24 +5,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from ops.cli.demo.cast import Person
+from ops.cli.demo.cast import Depositor, Holder
 from ops.cli.demo.commands import acting, reading
 from ops.cli.demo.story import Kind, Story
-from ops.cli.system import System
+from ops.cli.system import PRETENDED, System
 
 RATE: Final = 50  # letters a second
 
 
-def link(system: System, story: Story, person: Person) -> None:
+def link(system: System, story: Story, person: Depositor | Holder) -> None:
     """Add the customer nobody knew: their deposits, so far in suspense, go on by themselves."""
-    added = story.begin(Kind.PERSON, f"rampkeeper customers add {person.name} --level 2 --link due:virtual_account:...")
+    provider, kind, *_ = person.links()[0]
+    added = story.begin(Kind.PERSON, f"rampkeeper customers add {person.name} --level 2 --link {provider}:{kind}:...")
     links = [f"{provider}:{kind}:{id_}:{json.dumps(more)}" for provider, kind, id_, more in person.links()]
     words = [word for one in links for word in ("--link", one)]
     acting(system, "customers", "add", person.name, "--level", "2", *words)
     story.end(added, f"{person.name} is known now; what waited in suspense goes on")
 
 
-def mend(system: System, story: Story, people: Sequence[Person]) -> None:
+def give(system: System, story: Story, flow: str, owner: Holder) -> None:
+    """Say whose a deposit in suspense is, without a link: it goes on, and the next one would be nobody's again."""
+    moved = story.begin(Kind.PERSON, f"rampkeeper ledger move-suspense {flow[:8]} --customer {owner.name}")
+    story.end(moved, acting(system, "ledger", "move-suspense", flow, "--customer", owner.name).strip())
+
+
+def mend(system: System, story: Story, people: Sequence[Depositor]) -> None:
     """Alpaca's compliance has looked again: it refuses nobody any more."""
     for person in people:
         system.control("POST", f"alpaca/accounts/{person.brokerage_account}/refuse", {"on": False})
@@ -47,7 +54,7 @@ def replay(system: System, story: Story) -> int:
 
 def reconcile(system: System, story: Story, *, since: datetime) -> None:
     """Compare our records with each provider's own, in both directions."""
-    for provider in ("due", "alpaca"):
+    for provider in PRETENDED:
         done = story.begin(Kind.PERSON, f"rampkeeper reconcile run --provider {provider}")
         words = ("reconcile", "run", "--provider", provider, "--since", since.isoformat(), "--json")
         story.end(done, _found(json.loads(reading(system, *words))))

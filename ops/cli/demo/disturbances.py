@@ -19,13 +19,17 @@ LONGEST_S: Final = 60.0  # an outage that lasts longer is a failure of the demo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blow:
-    """One disturbance. `is_over` is asked, with the pulse from before, until everything works again."""
+    """One disturbance. `is_over` is asked, with the pulse from before, until everything works again.
+
+    `mid_call`: it may end a call that creates something, and nobody hears how that went.
+    """
 
     title: str
     name: str
     over: str = "is back"
     strike: Callable[[], None]
     is_over: Callable[[Pulse], bool]
+    mid_call: bool = False
 
 
 def blows(system: System, engine: Engine) -> list[Blow]:
@@ -48,6 +52,7 @@ def blows(system: System, engine: Engine) -> list[Blow]:
             name="everything" if whole else names[0],
             strike=strike,
             is_over=lambda before: all(back[name](before) for name in names),
+            mid_call="worker" in names,
         )
 
     found = [kill("web"), kill("worker")]

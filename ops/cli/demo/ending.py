@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ops.cli.demo import kinds
 from ops.cli.demo.summary import sentence
 from ops.cli.output import on_terminal
 
@@ -36,12 +37,11 @@ def rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     differing = len(ledger["clearing_differences"]) + len(ledger["customer_differences"])
     webhooks = [f"{hooks[name]} {name}" for name in ("sent", "dropped", "duplicated", "reordered")]
     books = f"{'balanced' if ledger['balanced'] else 'NOT BALANCED'}, {ledger['entries']} entries"
-    payments = [f"{effects['intended']} intended", f"{effects['made']} made", f"{effects['duplicates']} doubled"]
     return [
-        ("deposits", _by_kind(summary["flows"])),
-        ("payments counted at Alpaca", ", ".join(payments)),
-        ("webhooks from Due", ", ".join(webhooks)),
-        ("first heard of by polling", f"{summary['recovered_by_polling']} deposits"),
+        *((kinds.title(kind), _ends(summary["flows"], kind)) for kind in summary["flows"]["started"]),
+        *((f"{what}, counted there", _effects(one)) for what, one in effects["by_kind"].items()),
+        ("webhooks", ", ".join(webhooks)),
+        ("first heard of by polling", f"{summary['recovered_by_polling']} flows"),
         ("processes", f"{summary['processes']['killed']} killed, {summary['processes']['restarted']} started again"),
         ("dead letters", ", ".join(f"{letters[name]} {name}" for name in ("opened", "replayed", "open"))),
         ("ledger", f"{books}, {differing} differences from the providers' own balances"),
@@ -53,15 +53,16 @@ def rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _by_kind(flows: Mapping[str, Mapping[str, int]]) -> str:
-    names = {
-        "started": "started",
-        "completed": "funded",
-        "returned": "returned",
-        "parked": "parked",
-        "failed": "failed",
-    }
-    return ", ".join(f"{sum(flows[name].values())} {word}" for name, word in names.items())
+def _ends(flows: Mapping[str, Mapping[str, Any]], kind: str) -> str:
+    ended = flows["ended"].get(kind, {})
+    said = [f"{flows['started'][kind]} begun"]
+    said += [f"{ended[state]} {kinds.plain(state)}" for state in kinds.states(kind) if ended.get(state)]
+    said += [f"{flows[name][kind]} {name}" for name in ("parked", "unfinished") if flows[name].get(kind)]
+    return ", ".join(said)
+
+
+def _effects(one: Mapping[str, int]) -> str:
+    return f"{one['intended']} intended, {one['made']} made, {one['duplicates']} doubled"
 
 
 def _plain(summary: Mapping[str, Any]) -> None:

@@ -1,31 +1,31 @@
-"""How long deposits took: from when the money was at Due, whoever told of it and when, until they were finished."""
+"""How long money took: from when a provider had it, whoever told of it and when, until its flow was finished."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from db.demo_story import Deposit
-from ops.cli.system import System
+from db.demo_story import Movement
+from ops.cli.demo.orders import KINDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """A deposit and when its money arrived. Lengths are seconds from then; `finished_s` is None for an open one."""
+    """A movement of money and when it began. Lengths are seconds from then; `finished_s` is None for an open one.
 
-    deposit: Deposit
+    What a customer asks us for begins with the asking.
+    """
+
+    movement: Movement
     arrived_at: datetime
     heard_s: float
     finished_s: float | None
 
 
-def timed(system: System, deposits: Sequence[Deposit]) -> list[Timed]:
-    """The deposits in the order in which their money arrived, by the pretended Due's own clock."""
-    arrivals = {
-        transfer["id"]: datetime.fromisoformat(transfer["createdAt"])
-        for transfer in system.control("GET", "due/transfers")
-    }
-    return sorted((_timed(one, arrivals) for one in deposits), key=lambda one: one.arrived_at)
+def timed(movements: Sequence[Movement], arrivals: Mapping[str, datetime]) -> list[Timed]:
+    """The movements by kind, and in the order in which they began; `arrivals` by the providers' ids."""
+    return sorted(
+        (_timed(one, arrivals) for one in movements), key=lambda one: (KINDS.index(one.movement.kind), one.arrived_at)
+    )
 
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float | None]:
@@ -35,12 +35,12 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float | None]:
     return {name: round(ordered[place], 1) if ordered else None for name, place in places.items()}
 
 
-def _timed(deposit: Deposit, arrivals: Mapping[str, Any]) -> Timed:
-    heard_at = deposit.moves[0].at
-    arrived_at = arrivals.get(deposit.transfer or "", heard_at)
-    closed_at = deposit.closed_at
+def _timed(movement: Movement, arrivals: Mapping[str, datetime]) -> Timed:
+    heard_at = movement.moves[0].at
+    arrived_at = next((arrivals[one] for one in movement.ids if one in arrivals), heard_at)
+    closed_at = movement.closed_at
     return Timed(
-        deposit=deposit,
+        movement=movement,
         arrived_at=arrived_at,
         heard_s=(heard_at - arrived_at).total_seconds(),
         finished_s=(closed_at - arrived_at).total_seconds() if closed_at else None,

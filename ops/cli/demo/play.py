@@ -1,22 +1,26 @@
-"""The demo from its first deposit to its last comparison."""
+"""The demo from its first movement of money to its last comparison."""
 
 import random
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
+import requests
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from db import demo_story
+from ops.cli.demo import arrivals, desk, disturbances, faults, orders
 from ops.cli.demo import cast as casting
-from ops.cli.demo import desk, disturbances, faults
-from ops.cli.demo.cast import Cast, Order
+from ops.cli.demo.cast import Cast, Depositor, Holder
 from ops.cli.demo.commands import CommandFailed
+from ops.cli.demo.orders import Order
 from ops.cli.demo.story import Stopped, Story
+from ops.cli.demo.wishes import Wishes
 from ops.cli.system import System
 
-LINGER_S: Final = 6.0  # how long the providers misbehave on, once the last deposit is sent
-SETTLE_S: Final = 120.0  # how long what moves may take to finish or park, once nothing disturbs it
-REPLAYS: Final = 3  # a letter may die again of the next thing that was wrong with it
+LINGER_S: Final = 6.0  # how long the providers misbehave on, once the last of them is sent
+SETTLE_S: Final = 150.0  # how long what moves may take to finish or park, once nothing disturbs it
+REPAIRS: Final = 6  # what waited for a mended one may need mending itself, and a letter may die again of the next wrong
 
 
 class Play:
@@ -38,52 +42,75 @@ class Play:
             self._play(casting.gather(self._system, troubled=self._faulty))
         except Stopped:
             pass
-        except CommandFailed as failed:
+        except (CommandFailed, requests.RequestException) as failed:
             self._story.trouble(str(failed))
 
     def _play(self, cast: Cast) -> None:
         system, story = self._system, self._story
-        self.orders = casting.orders(cast, self._flows, self._draw)
+        self.orders = orders.orders(cast, self._flows, self._draw, troubled=self._faulty)
         if self._faulty:
             faults.begin(system, story)
-        story.note(f"{self._flows} deposits set out")
-        with ThreadPoolExecutor(1, "arrivals") as arrivals:
-            sending = arrivals.submit(casting.send, system, story, self.orders)
-            try:
-                if self._faulty:
-                    disturbances.let_fall(story, self._engine, disturbances.blows(system, self._engine))
-                    for person in cast.unknown:
-                        desk.link(system, story, person)
-                sending.result()
-            except BaseException:
-                story.stop.set()  # or leaving would wait for the last deposit
-                raise
-        if self._faulty:
-            story.pause(LINGER_S)
-            faults.end(system, story)
-        self._settle("the deposits")
-        if self._faulty:
-            self._repair(cast)
-        self._reconcile()
+        story.note(f"{self._flows} movements of money set out")
+        with Wishes(system, self._engine, story) as wishes:
+            with ThreadPoolExecutor(1, "arrivals") as sender:
+                self._disturb(cast, wishes, sender.submit(arrivals.send, system, story, wishes, self.orders))
+            if self._faulty:
+                story.pause(LINGER_S)
+                faults.end(system, story)
+            self._repair(cast, wishes)
+        desk.reconcile(system, story, since=story.began_at)
 
-    def _repair(self, cast: Cast) -> None:
-        """Take the causes away, then replay what they killed, until nothing is dead."""
+    def _disturb(self, cast: Cast, wishes: Wishes, sending: Future[None]) -> None:
+        """Let everything bad happen while money sets out.
+
+        Withdrawals wait until no worker is killed any more: IBEX knows no key, and a send that was cut off is made
+        again only once two look-ups, two minutes apart, have found nothing.
+        """
+        try:
+            falling = disturbances.blows(self._system, self._engine) if self._faulty else []
+            while any(blow.mid_call for blow in falling):
+                disturbances.let_fall(self._story, self._engine, falling[:1])
+                falling = falling[1:]
+            wishes.may_withdraw.set()
+            disturbances.let_fall(self._story, self._engine, falling)
+            if self._faulty:
+                unknown: list[Depositor | Holder] = [*cast.unknown, *cast.newcomers]
+                for person in unknown:
+                    desk.link(self._system, self._story, person)
+            sending.result()
+        except BaseException:
+            self._story.stop.set()  # or leaving would wait for the last of them
+            raise
+
+    def _repair(self, cast: Cast, wishes: Wishes) -> None:
+        """Let all of it settle; take causes away, then replay what they killed, until nothing waits for a person."""
         system, story = self._system, self._story
-        desk.mend(system, story, cast.refused)
-        for _ in range(REPLAYS):
+        if not self._settled(wishes):
+            return
+        if self._faulty:
+            desk.mend(system, story, cast.refused)
+        for _ in range(REPAIRS):
             if not demo_story.progress(self._engine).letters_open or not desk.replay(system, story):
                 break
-            self._settle("what was replayed")
+            if not self._settled(wishes):
+                break
 
-    def _settle(self, what: str) -> None:
-        """Wait until each deposit sent is finished or waits for a person."""
+    def _settled(self, wishes: Wishes) -> bool:
+        """Wait until nothing moves: all of it is finished, or something must be mended first. As long as it goes on."""
+        before = -1
 
-        def settled() -> bool:
+        def quiet() -> bool:
             now = demo_story.progress(self._engine)
-            return now.moving == 0 and now.finished + now.parked >= self._flows
+            fulfilled = now.finished >= self._flows and wishes.fulfilled()
+            return now.moving == 0 and (now.parked > 0 or fulfilled)
 
-        if not self._story.wait_for(settled, within_s=SETTLE_S):
-            self._story.trouble(f"{what} did not settle within {SETTLE_S:.0f} s")
-
-    def _reconcile(self) -> None:
-        desk.reconcile(self._system, self._story, since=self._story.began_at)
+        while not self._story.wait_for(quiet, within_s=SETTLE_S):
+            try:
+                finished = demo_story.progress(self._engine).finished
+            except DBAPIError:
+                continue
+            if finished == before:
+                self._story.trouble(f"it did not settle: nothing finished within {SETTLE_S:.0f} s")
+                return False
+            before = finished
+        return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import requests
 from sqlalchemy import Engine
@@ -9,26 +10,17 @@ from sqlalchemy.exc import DBAPIError
 
 from db import demo_story
 from db.demo_story import Progress
+from ops.cli.demo import kinds
 from ops.cli.system import PRODUCT, System
 
-STATES = (
-    "received",
-    "off_ramp_initiated",
-    "off_ramp_completed",
-    "broker_funding_initiated",
-    "broker_funded",
-    "returned",
-    "failed",
-)
-NOTHING = Progress(states={}, finished=0, parked=0, moving=0, letters_open=0)
+NOTHING: Final = Progress(states={}, parked_by_kind={}, finished_by_kind={}, moving=0, letters_open=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The deposits, the webhooks by what became of them, and which processes run."""
+    """The flows, the webhooks by what became of them, and which processes run."""
 
-    deposits: Progress = NOTHING
-    sent: int = 0
+    flows: Progress = NOTHING
     webhooks: Mapping[str, int]
     faults: Mapping[str, int]
     running: Mapping[str, bool]
@@ -36,10 +28,11 @@ class Scene:
 
     def line(self, flows: int) -> str:
         """All of it in one line."""
-        now = self.deposits
-        hooks = self.webhooks
+        now, hooks = self.flows, self.webhooks
+        by_kind = ", ".join(f"{kinds.plain(kind)} {count}" for kind, count in sorted(now.finished_by_kind.items()))
+        finished = f"{now.finished} of {flows} finished{f' ({by_kind})' if by_kind else ''}"
         return (
-            f"{now.finished} of {flows} finished, {now.moving} moving, {now.parked} parked; webhooks "
+            f"{finished}, {now.moving} moving, {now.parked} parked; webhooks "
             f"{hooks.get('sent', 0)} sent, {hooks.get('dropped', 0)} dropped; {self.killed} processes killed"
         )
 
@@ -52,16 +45,15 @@ def empty() -> Scene:
 def look(system: System, engine: Engine, before: Scene) -> Scene:
     """What can be seen now; of what is out of reach for a moment, what was seen before."""
     try:
-        deposits = demo_story.progress(engine)
+        flows = demo_story.progress(engine)
     except DBAPIError:
-        deposits = before.deposits
+        flows = before.flows
     try:
         counts = system.control("GET", "counts")
     except requests.RequestException:
-        counts = {"webhooks": before.webhooks, "faults": before.faults, "transfers": before.sent}
+        counts = {"webhooks": before.webhooks, "faults": before.faults}
     return Scene(
-        deposits=deposits,
-        sent=counts["transfers"],
+        flows=flows,
         webhooks=counts["webhooks"],
         faults=counts["faults"],
         running={name: system.supervisor.pid(name) is not None for name in PRODUCT},

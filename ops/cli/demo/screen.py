@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,21 +13,25 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ops.cli.demo.scene import STATES, Scene, empty
+from ops.cli.demo import kinds
+from ops.cli.demo.scene import Scene, empty
 from ops.cli.demo.story import Kind
 
-LINES_KEPT: Final = 9
+LINES_KEPT: Final = 8
 LINE_EVERY_S: Final = 3.0
 BAR: Final = 32
 STYLES: Final = {Kind.BLOW: "bold red", Kind.PROVIDERS: "yellow", Kind.PERSON: "bold cyan", Kind.NOTE: "dim"}
-COLOURS: Final = {"broker_funded": "green", "returned": "blue", "failed": "red", "parked": "magenta"}
+COLOURS: Final = {kinds.DONE: "green", kinds.UNDONE: "blue", kinds.FAILED: "red", kinds.PARKED: "magenta"}
+MOVING: Final = "yellow"
 
 
 class Screen:
     """Told what happens and what can be seen; methods may be called from any thread."""
 
-    def __init__(self, flows: int) -> None:
-        self._flows = flows
+    def __init__(self, wanted: Mapping[str, int]) -> None:
+        """`wanted`: how many of each kind are to be sent, in the order in which kinds are shown."""
+        self._wanted = wanted
+        self._flows = sum(wanted.values())
         self._console = Console(stderr=True, highlight=False)
         self._began = time.monotonic()
         self._scene = empty()
@@ -73,17 +77,16 @@ class Screen:
         scene = self._scene
         clock = time.monotonic() - self._began
         table = Table.grid(padding=(0, 2))
-        table.add_column(min_width=24)
-        table.add_column(justify="right", min_width=3)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
         table.add_column(width=BAR)
-        for state in (*STATES, "parked"):
-            count = scene.deposits.parked if state == "parked" else scene.deposits.states.get(state, 0)
-            bar = "━" * min(BAR, round(BAR * count / max(self._flows, 1)) or int(count > 0))
+        table.add_column()
+        for kind, wanted in self._wanted.items():
             table.add_row(
-                state.replace("_", " "),
-                str(count),
-                Text(bar, COLOURS.get(state, "yellow")),
-                style="" if count else "dim",
+                Text(kinds.title(kind), "bold"),
+                f"{scene.flows.finished_by_kind.get(kind, 0)} of {wanted}",
+                self._bar(kind, wanted),
+                self._states(kind),
             )
         hooks = scene.webhooks
         facts = Text.assemble(
@@ -97,10 +100,33 @@ class Screen:
             *((f"{'●' if up else '○'} {name}  ", "green" if up else "bold red") for name, up in scene.running.items()),
             f" {scene.killed} killed\n",
         )
-        done = scene.deposits.finished
+        done = scene.flows.finished
         return Panel(
             Group(table, Text(), facts, *self._lines),
-            title=f"rampkeeper demo: {done} of {self._flows} deposits finished, {scene.sent} sent",
+            title=f"rampkeeper demo: {done} of {self._flows} finished, {scene.flows.moving} moving",
             subtitle=f"{clock:.0f} s",
             border_style="green" if done == self._flows else "bright_black",
         )
+
+    def _bar(self, kind: str, wanted: int) -> Text:
+        """As long as the share of them that were begun, the finished first."""
+        flows = self._scene.flows
+        shares = dict.fromkeys((kinds.DONE, kinds.UNDONE, kinds.FAILED, kinds.PARKED, MOVING), 0)
+        for state, count in flows.states.get(kind, {}).items():
+            tone = kinds.tone(kind, state)
+            shares[tone if tone in COLOURS else MOVING] += count
+        shares[kinds.PARKED] += flows.parked_by_kind.get(kind, 0)
+        bar, begun, drawn = Text(), 0, 0
+        for tone, count in shares.items():
+            begun += count
+            until = min(BAR, round(BAR * begun / max(wanted, 1)))
+            bar.append("━" * (until - drawn), COLOURS.get(tone, MOVING))
+            drawn = until
+        return bar.append("─" * (BAR - drawn), "dim")
+
+    def _states(self, kind: str) -> Text:
+        """How many are in each state, in the order of their way."""
+        flows = self._scene.flows
+        here, parked = flows.states.get(kind, {}), flows.parked_by_kind.get(kind, 0)
+        said = [f"{here[state]} {kinds.plain(state)}" for state in kinds.states(kind) if here.get(state)]
+        return Text(", ".join([*said, *([f"{parked} parked"] if parked else [])]), "dim")

@@ -52,7 +52,10 @@ class Stopped(Exception):
 
 @dataclass
 class Story:
-    """Shared by the threads of the demo. `troubles` are sentences about what went wrong; none means all is well."""
+    """Shared by the threads of the demo. `troubles` are sentences about what went wrong; none means all is well.
+
+    `arrivals` are the moments at which money came to a provider, by the provider's id of it.
+    """
 
     tell: Teller
     happenings: list[Happening] = field(default_factory=list)
@@ -60,6 +63,7 @@ class Story:
     began: float = field(default_factory=time.monotonic)
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stop: threading.Event = field(default_factory=threading.Event)
+    arrivals: dict[str, datetime] = field(default_factory=dict)
 
     def now_s(self) -> float:
         """Seconds since the beginning."""
@@ -72,6 +76,10 @@ class Story:
     def note(self, text: str) -> None:
         """Say something in passing."""
         self.tell(text, kind=Kind.NOTE)
+
+    def arrives(self, external_id: str) -> None:
+        """Money is at a provider now."""
+        self.arrivals[external_id] = datetime.now(UTC)
 
     def begin(self, kind: Kind, title: str) -> Happening:
         """Something begins."""

@@ -1,0 +1,59 @@
+"""What a pretended provider has been asked, by its own log: requests in each minute, of polls and of steps."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from providers.registry import POLICIES
+from tests.support.fleet import Fleet
+
+LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+SHOWN: Final = 2_000  # requests the sandbox remembers: far more than come between two looks
+# Listings that only polls ask for. At IBEX flows list an account too: those are taken for a poll's, so that the share
+# told of polls is too high rather than too low.
+LISTINGS: Final[Mapping[str, re.Pattern[str]]] = {
+    "due": re.compile(r"/v1/(?!transfers/[^/?]+$)"),
+    "bridge": re.compile(
+        r"/v0/(webhook_events|transfers\?|virtual_accounts/history|liquidation_addresses/drains|kyc_links\?)"
+    ),
+    "ibex": re.compile(r"/v2/transaction/account/"),
+    "stripe": re.compile(
+        r"/v1/(events|refunds\?created|disputes\?created|checkout/sessions\?|crypto/onramp_sessions\?)"
+    ),
+}
+
+
+@dataclass(slots=True)
+class Heard:
+    """The requests to one provider, by the minute."""
+
+    fleet: Fleet
+    provider: str = "due"
+    until: datetime = LONG_AGO  # the latest request counted
+    walks: Counter[datetime] = field(default_factory=Counter)  # pages of listings: what polls ask for
+    steps: Counter[datetime] = field(default_factory=Counter)  # one object: a flow's own step
+
+    def look(self) -> None:
+        """Count what came since the last look; often enough that the sandbox still remembers all of it."""
+        shown = self.fleet.system.control("GET", f"requests?provider={self.provider}&limit={SHOWN}")
+        moments = [(datetime.fromisoformat(one["at"]), one["path"]) for one in shown]
+        for at, path in moments:
+            if at > self.until:
+                counted = self.walks if LISTINGS[self.provider].match(path) else self.steps
+                counted[at.replace(second=0, microsecond=0)] += 1
+        self.until = max([self.until, *(at for at, _ in moments)])
+
+    def shares(self) -> dict[str, float]:
+        """Of the calls a minute that the policy assumes: those of polls in their busiest minute, and all in theirs."""
+        rate = POLICIES[self.provider].assumed_rate_per_minute
+        return {
+            "share_of_rate_limit": max(self.walks.values(), default=0) / rate,
+            "share_with_steps": max((self.walks + self.steps).values(), default=0) / rate,
+        }
+
+    def calls(self) -> int:
+        """All of them."""
+        return self.walks.total() + self.steps.total()
