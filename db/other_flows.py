@@ -1,17 +1,22 @@
 """What a step may ask of flows beside its own, of receipts and of balances, in short transactions.
 
-Tables `flows`, `receipts`, `balances`.
+Tables `flows`, `receipts`, `poll_marks`, `balances`.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import text
 
 from db.claims import Claim
 from db.engine import UnitOfWork
+from funding.calls import Arrivals, Arrived
 from funding.ledger.entries import LedgerAccount
 from funding.money import Money
+
+POLLED_LATELY: Final = timedelta(minutes=5)  # a crowd of accounts is read within that time
+NOT_THERE: Final = ("pending", "failed")  # a receipt's statuses
 
 _OWNED = text("""
     SELECT external_id FROM flow_references
@@ -52,10 +57,15 @@ _ON_RAMP_WAITS = text("""
        WHERE mine.id = :flow)
 """)
 
+_POLLED = text("""
+    SELECT EXISTS (SELECT FROM poll_marks WHERE provider = :provider AND poll = 'transactions' AND subject = :account
+                                            AND high_water_mark > rk_now() - CAST(:lately AS interval))
+""")
+
 _RECEIPTS = text("""
-    SELECT transaction_id FROM receipts r
+    SELECT transaction_id, asset, amount FROM receipts r
      WHERE r.provider = :provider AND r.account = :account AND r.happened_at >= CAST(:since AS timestamptz)
-       AND r.asset = :asset AND r.amount = CAST(:amount AS numeric) AND r.status = :status
+       AND NOT r.status = ANY(:not_there)
        AND NOT EXISTS (SELECT FROM flow_references f
                         WHERE f.provider = r.provider AND f.kind = 'transaction' AND f.external_id = r.transaction_id
                           AND f.flow_id <> :flow)
@@ -116,22 +126,18 @@ class OtherFlows:
         with self._begin() as connection:
             return bool(connection.execute(_ON_RAMP_WAITS, values).scalar())
 
-    def receipts(self, provider: str, account: str, amount: Money, *, status: str, since: datetime) -> Sequence[str]:
-        """Receipts of that amount on an account that a poll or look has shown in that status, and no other flow has.
+    def arrivals(self, provider: str, account: str, *, since: datetime) -> Arrivals:
+        """What came to an account from then on, as far as our own polls and looks have read it.
 
-        Of those from then on, the oldest first. Served by ix_receipts_account and the primary key of flow_references.
+        Served by ix_receipts_account, and the primary keys of flow_references and poll_marks.
         """
-        values = {
-            "provider": provider,
-            "account": account,
-            "asset": amount.asset,
-            "amount": amount.minor,
-            "status": status,
-            "since": since,
-            "flow": self._flow,
-        }
+        values = {"provider": provider, "account": account, "since": since, "flow": self._flow}
         with self._begin() as connection:
-            return connection.execute(_RECEIPTS, values).scalars().all()
+            # The poll's mark first: what it has read by then is among the receipts, or still wakes this flow.
+            polled = connection.execute(_POLLED, values | {"lately": POLLED_LATELY}).scalar()
+            rows = connection.execute(_RECEIPTS, values | {"not_there": list(NOT_THERE)}).all()
+        there = [Arrived(row.transaction_id, Money(int(row.amount), row.asset)) for row in rows]
+        return Arrivals(there, bool(polled))
 
     def under_way(self, kinds: Sequence[str]) -> bool:
         """Whether another open flow of these kinds is the customer's. Served by ix_flows_customer."""

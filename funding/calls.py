@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from funding.backoff import backstop
@@ -50,6 +50,23 @@ class IntentionStore(Protocol):
         ...
 
 
+class Arrived(NamedTuple):
+    """A receipt: its transaction's id, and what it brought."""
+
+    transaction: str
+    amount: Money
+
+
+class Arrivals(NamedTuple):
+    """Receipts that no other flow has, the oldest first; those on their way, and those that failed, are not there.
+
+    `polled`: the account was read within the last minutes, so what is not among them was not there then.
+    """
+
+    there: Sequence[Arrived]
+    polled: bool
+
+
 class OtherFlows(Protocol):
     """What a step must know of our other flows before it makes what bears no reference of ours. Read when asked."""
 
@@ -75,11 +92,8 @@ class OtherFlows(Protocol):
         """
         ...
 
-    def receipts(self, provider: str, account: str, amount: Money, *, status: str, since: datetime) -> Sequence[str]:
-        """Receipts of that amount on an account that a poll or look has shown in that status, and no other flow has.
-
-        Of those from then on, the oldest first; their transactions' ids.
-        """
+    def arrivals(self, provider: str, account: str, *, since: datetime) -> Arrivals:
+        """What came to an account from then on, as far as our own polls and looks have read it."""
         ...
 
     def under_way(self, kinds: Sequence[str]) -> bool:

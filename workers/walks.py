@@ -1,5 +1,6 @@
 """Walk a listing: what is new or changed enters the inbox by the one door, and the walk's place is kept with it."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,12 +15,14 @@ from db.inbox import Arrival
 from db.polls import News, Subject, Walk
 from db.sealing import Sealer
 from dispatch.wake import Wake
-from funding.errors import ProviderError, ProviderRejected, UnexpectedAnswer
+from funding.errors import ProviderError, ProviderRejected, ProviderThrottled, UnexpectedAnswer
 from funding.outcomes import BreakFound
 from funding.ports.listings import Listing, Page
 
 LOOK_PAGES: Final = 20  # of a look, which keeps no place
 LOOK_BACK: Final = timedelta(days=1)
+OWN_LIMIT_WAITS: Final = 6  # in all well below the lease of a tick
+OWN_LIMIT_WAIT: Final = timedelta(seconds=5)
 TRUNCATED: Final = "listing_truncated"
 NAMED_AT_MOST: Final = 5  # objects in a break's text
 
@@ -72,6 +75,7 @@ class Walker:
     begin: UnitOfWork
     wake: Wake
     sealer: Sealer
+    sleep: Callable[[float], None] = time.sleep
 
     def poll(self, poll: Poll, keep: Callable[[Connection], bool]) -> Polled:
         """Walk the poll's listings until they end or its pages are used up; what is left goes on at the next tick.
@@ -136,7 +140,7 @@ class Walker:
         Raises: ProviderUnavailable, Misconfigured: no other listing of that provider would fare better.
         """
         try:
-            page = listing.page(since=walk.since, cursor=walk.cursor)
+            page = self._patiently(lambda: listing.page(since=walk.since, cursor=walk.cursor))
         except (ProviderRejected, UnexpectedAnswer) as error:
             # Its place may be the cause: the next walk of this listing begins at the mark again, when its turn comes.
             self._note(walk, error, over=True)
@@ -149,6 +153,17 @@ class Walker:
             self._note(walk, endless, over=True)
             return None
         return page
+
+    def _patiently(self, read: Callable[[], Page]) -> Page:
+        """Wait for our own limit, which flows spend too: a tick given up for it leaves its other accounts unread."""
+        for _ in range(OWN_LIMIT_WAITS):
+            try:
+                return read()
+            except ProviderThrottled as error:
+                if error.status is not None or error.retry_after is None:
+                    raise  # the provider's own word
+                self.sleep(min(error.retry_after, OWN_LIMIT_WAIT).total_seconds())
+        return read()
 
     def _note(self, walk: Walk, error: ProviderError, *, over: bool) -> None:
         with self.begin() as connection:

@@ -178,6 +178,7 @@ def await_tokens(flow: Snapshot, call: Call) -> Outcome:
         chain_hash=flow.data.get("chain_hash"),
         since=datetime.fromisoformat(flow.data["since"]),
         alike=SAME_CUSTOMER,
+        lean_on_polls=refund is None,  # before it is believed, IBEX itself is asked
     )
     if found is None and refund is not None:
         return _refunded_after_all(flow, refund, made)

@@ -23,7 +23,7 @@ from funding.ledger import bridge_withdrawal as rules
 from funding.ledger.entries import Entry
 from funding.money import Money
 from funding.outcomes import Advance, Notification, Outcome, Passed, Snooze, WatchEnded
-from funding.ports.bridge import Payout, TransferState
+from funding.ports.bridge import NO_RETURN_ADDRESS, Payout, TransferState
 from funding.ports.ibex import TokenStatus, TokenTransaction
 from funding.snapshot import Reference, Snapshot
 
@@ -41,6 +41,7 @@ class State(StrEnum):
     FAILED = "failed"  # closed: the tokens never left, and the hold has ended
 
 
+AGAIN: Final = timedelta(seconds=1)
 WATCH_FIRST: Final = timedelta(hours=1)
 WATCH_CEILING: Final = timedelta(hours=24)
 HEARD_OF: Final = timedelta(minutes=5)  # tokens may be here so long before anybody told us of their on-ramp
@@ -89,6 +90,10 @@ def order_payout(flow: Snapshot, call: Call) -> Outcome:
             told_of_one=told_of_one,
         )
     except ProviderRejected as refused:
+        if refused.code == NO_RETURN_ADDRESS and order.return_to is not None:
+            # Should the payout fail, the tokens go where Bridge's own return policy of ours says.
+            reason = "Bridge takes no address to return tokens to: ordered again without one"
+            return Snooze(wait=AGAIN, reason=reason, data={"return_to": None})
         found = _REFUSED_FOR.get(refused.code or "")
         return sending.failed(
             flow,

@@ -18,19 +18,30 @@ READ_AT_MOST: Final = 10  # unclaimed transactions read one by one, those of the
 
 
 def find_receipt(
-    call: Call, *, account: str, amount: Money, chain_hash: str | None, since: datetime, alike: str
+    call: Call,
+    *,
+    account: str,
+    amount: Money,
+    chain_hash: str | None,
+    since: datetime,
+    alike: str,
+    lean_on_polls: bool = False,
 ) -> TokenTransaction | None:
     """The one incoming transaction of the IBEX account that the flow waits for, as read by itself; None: not there yet.
 
     It is of exactly that amount, came not long before `since` or later, and belongs to no other flow. Only a completed
     one may be credited. `alike` is the key of the flow's data by which another flow that waits is known to wait there
-    too (`OtherFlows.one_alike`).
+    too (`OtherFlows.one_alike`). `lean_on_polls`: IBEX is not asked while our polls read that account and have shown
+    nothing that may be it, for IBEX allows few calls.
     Raises: NeedsPerson: that hash brought another amount, or several transactions or flows may be meant; and as any
     read.
     """
+    known = call.others.arrivals("ibex", account, since=since - SKEW)
+    if lean_on_polls and known.polled and not known.there:
+        return None
     if chain_hash is not None:
-        known = call.others.receipts("ibex", account, amount, status=TokenStatus.COMPLETED.value, since=since - SKEW)
-        read = [one for one in _read(call, account, known[:READ_AT_MOST]) if one.amount == amount]
+        shown = [one.transaction for one in known.there if one.amount == amount]
+        read = [one for one in _read(call, account, shown[:READ_AT_MOST]) if one.amount == amount]
         named = [one for one in read if _same_hash(one.chain_hash, chain_hash)]
         if len(named) == 1:
             return named[0]

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from funding.money import Money
 from funding.ports.bridge_customers import BridgeCustomers
+
+# The code of a refusal that only means `PayoutOrder.return_to`: the same order without it may be taken.
+NO_RETURN_ADDRESS: Final = "no_return_address"
 
 
 class Stage(StrEnum):
@@ -157,7 +160,7 @@ class BridgeMoney(BridgeCustomers, Protocol):
         """Create, or with the same key and body within a day get the first answer again; later the key is dead.
 
         Raises: OutcomeUnknown (may exist; a dead key too), ProviderRejected (did not happen), ProviderUnavailable (not
-        sent), ProviderThrottled (not done), Misconfigured.
+        sent), ProviderThrottled (not done), Misconfigured. `code == NO_RETURN_ADDRESS` refuses `return_to` alone.
         """
         ...
 

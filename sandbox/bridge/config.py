@@ -26,6 +26,7 @@ class BridgeConfig:
     bridge_key_seconds: float = 86_400.0  # how long an idempotency key replays; then it is dead
     bridge_keeps_refusals: bool = True  # whether a 4xx is the key's answer for good, like a success
     bridge_step_seconds: float = 0.2  # between the states of a transfer or drain that nobody gave a course
+    bridge_takes_return_address: bool = True  # with an order; False: 400, for its documentation does not name it
     bridge_chain_seconds: float = 0.1  # from leaving Bridge to arriving on the chain
     bridge_exchange_fee_percent: str = "0"  # kept at each conversion
     bridge_submitted_in: str = "source"  # currency of a payment_submitted activity; or "destination"

@@ -55,6 +55,8 @@ class TransferRoutes(Routes):
             fields.problem(f"destination.{wanted}", "is required")
         amount, fee, percent = _amounts(fields, flexible=features.get("flexible_amount", False))
         reference, home = fields.maybe("client_reference_id"), fields.maybe("return_instructions.address")
+        if home is not None and not self.world.config.bridge_takes_return_address:
+            fields.problem("return_instructions", "is not a field of a transfer")
         fields.done()
         owner = ready_customer(self.world, customer_id)
         if wanted == "external_account_id":

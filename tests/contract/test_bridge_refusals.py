@@ -18,6 +18,7 @@ from funding.errors import (
     ProviderUnavailable,
     UnexpectedAnswer,
 )
+from funding.ports.bridge import NO_RETURN_ADDRESS
 from tests.contract.bridge_client import speaking_to
 from tests.support.odd_server import Behave, OddServer, always, answer, read_request
 
@@ -169,3 +170,25 @@ class TestAnOddAnswer:
             pytest.raises(UnexpectedAnswer, match="source is missing"),
         ):
             bridge.find_payouts("wd_1", customer="cust_1", since=SINCE)
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        ("return_instructions", NO_RETURN_ADDRESS),
+        ("return_instructions.address", NO_RETURN_ADDRESS),
+        ({"return_instructions": "is unknown"}, NO_RETURN_ADDRESS),
+        ("amount", "invalid_parameters"),
+        ({"amount": "is too little"}, "invalid_parameters"),
+        (None, "invalid_parameters"),
+        (["return_instructions"], "invalid_parameters"),
+    ],
+)
+def test_an_order_whose_return_address_alone_is_refused_is_told_apart(key: object, code: str) -> None:
+    """Nothing was made: the same order without it may be taken."""
+    said = {"code": "invalid_parameters", "message": "bad field", "source": {"key": key}}
+    reply = answer("400 X", json.dumps(said).encode())
+    with OddServer(always(reply)) as server, speaking_to(server.url) as bridge:
+        with pytest.raises(ProviderRejected) as caught:
+            bridge.create_payout("{}", key=uuid4())
+        assert caught.value.code == code

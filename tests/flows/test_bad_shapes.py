@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from db.customers import NewLink
 from providers.bridge import wire as bridge_wire
 from providers.ibex import wire as ibex_wire
 from providers.stripe import wire as stripe_wire
@@ -65,7 +66,10 @@ class TestBridgesWebhooks:
     @pytest.mark.parametrize("house", [{"bridge_envelope": "both"}, {"bridge_envelope": "seed"}], indirect=True)
     def test_in_the_seeds_shape_alone_or_beside_their_own_credit_once(self, ramps: OnRamps) -> None:
         """The seed's has no id of the deposit: it has the account looked at."""
-        deposit = ramps.deposit(ramps.person())
+        ana = ramps.person()
+        link = NewLink(customer="ana", provider="bridge", kind="customer", external_id=ana.customer, attributes={})
+        ramps.house.link(link)
+        deposit = ramps.deposit(ana)
         for _ in range(12):
             ramps.house.pass_time(5)
             ramps.house.look()

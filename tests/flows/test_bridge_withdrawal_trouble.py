@@ -152,6 +152,21 @@ class TestSending:
         assert money.entries(flow) == ["held", "hold_released", "sent", "not_sent"]
 
 
+@pytest.mark.parametrize("house", [{"bridge_takes_return_address": False}], indirect=True)
+def test_an_order_with_a_field_that_bridge_does_not_know_is_made_again_without_it(
+    house: DepositHouse, money: Withdrawals
+) -> None:
+    """No page of its documentation names where returned tokens go: that must not end a withdrawal."""
+    flow = money.ask(money.person())
+    house.pass_time(120)
+    assert (money.state(flow), money.row(flow)["data"]["return_to"]) == ("paid_out", None)
+    made = house.rows(
+        "SELECT generation, outcome FROM intentions WHERE flow_id = :f AND call = 'payout' ORDER BY 1", f=flow
+    )
+    assert made == [(0, "refused"), (1, "done")]
+    assert (len(house.world.bridge.transfers()), house.letters()) == (1, [])
+
+
 class TestOrdering:
     @pytest.mark.parametrize("fault", ["reply_lost", "server_error_after", "server_error"])
     def test_is_done_once_though_its_answer_is_lost(self, house: DepositHouse, money: Withdrawals, fault: str) -> None:

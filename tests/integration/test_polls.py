@@ -1,17 +1,18 @@
 """Polls: what is new enters once by the one door, a walk keeps its place, and what a listing leaves out is noticed."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, text
 
 from db.polls import Subject
-from funding.errors import Misconfigured, NotFound, ProviderUnavailable
+from funding.errors import Misconfigured, NotFound, ProviderThrottled, ProviderUnavailable
 from funding.ports.listings import Page
 from tests.support.moved_time import MovedTime
 from tests.support.rows import add_event
 from tests.support.shelf import MINUTE, NOON, House, Shelf, thing
-from workers.walks import Polled, Superseded
+from workers.walks import OWN_LIMIT_WAITS, Polled, Superseded
 
 
 @pytest.fixture
@@ -106,6 +107,37 @@ class TestWalk:
         house = House(time, pages=4, **shelves)
         assert house.poll() == Polled(pages=4, findings=2, news=2)
         assert shelves["next"].asked == []
+
+    def test_waits_for_our_own_limit_and_goes_on(self, time: MovedTime) -> None:
+        """Flows spend it too: a tick that ended there would leave the other accounts to the next."""
+        shelf = Shelf(thing("a"))
+        for number in (1, 2):
+            shelf.fails[number] = ProviderThrottled(
+                "used up", provider="due", retry_after=timedelta(seconds=3 * number)
+            )
+        house = House(time, acct=shelf, next=Shelf(thing("b")))
+        waited: list[float] = []
+        house.walker = replace(house.walker, sleep=waited.append)
+        assert house.poll().news == 2
+        assert waited == [3, 5]
+
+    def test_leaves_a_provider_that_asks_us_to_slow_down(self, time: MovedTime) -> None:
+        shelf = Shelf(thing("a"))
+        wait = timedelta(seconds=1)
+        shelf.fails[1] = ProviderThrottled("429", provider="due", retry_after=wait, status=429)
+        with pytest.raises(ProviderThrottled):
+            House(time, acct=shelf).poll()
+        assert len(shelf.asked) == 1
+
+    def test_of_our_own_limit_that_never_has_room_is_given_up(self, time: MovedTime) -> None:
+        shelf = Shelf(thing("a"))
+        wait = timedelta(seconds=1)
+        shelf.fails = {one: ProviderThrottled("used up", provider="due", retry_after=wait) for one in range(1, 100)}
+        house = House(time, acct=shelf)
+        house.walker = replace(house.walker, sleep=lambda _: None)
+        with pytest.raises(ProviderThrottled):
+            house.poll()
+        assert len(shelf.asked) == OWN_LIMIT_WAITS + 1
 
     def test_keeps_its_place_when_the_provider_goes_away(self, time: MovedTime) -> None:
         shelf = Shelf(*(thing(name) for name in "abcd"))

@@ -12,12 +12,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from db import flows, inbox, receipts
+from db import flows, inbox, polls, receipts
 from db.claims import Claim
 from db.engine import make_engine, unit_of_work
 from db.gates import GateRows
 from db.inbox import Arrival
 from db.other_flows import OtherFlows
+from db.polls import Walk
 from db.sealing import Sealer
 from funding.facts import TokensArrived
 from funding.money import Money
@@ -164,8 +165,8 @@ class TestTokensThatCame:
         handle(time, hear(time, shown("tx_1", status="under_observation")))
         assert woken(time) == {flow}, "who knows what that means"
 
-    def test_are_known_to_the_flow_that_waits_for_that_amount(self, time: MovedTime) -> None:
-        """What a poll has read is not asked for again: but no other amount or account, and nothing that is taken."""
+    def test_are_known_to_the_flow_that_waits_for_them(self, time: MovedTime) -> None:
+        """What a poll has read is not listed again: but of no other account, and nothing that is taken or not there."""
         with time() as connection:
             mine, other = a_flow(connection, "ana", ON_RAMP), a_flow(connection, "ana", ON_RAMP)
         there = ["tx_2", "tx_1", "taken", "mine"]
@@ -176,12 +177,34 @@ class TestTokensThatCame:
         others = OtherFlows(time, cast("Claim", SimpleNamespace(flow=SimpleNamespace(id=mine))))
         made = datetime(2026, 3, 4, 11, tzinfo=UTC)
 
-        def known(minor: int = 49_500000, since: datetime = made) -> Sequence[str]:
-            return others.receipts("ibex", "of-ana", Money(minor, "USDT"), status="completed", since=since)
+        brought = Money(49_500000, "USDT")
+        known = others.arrivals("ibex", "of-ana", since=made)
+        assert known == ([("mine", brought), ("tx_1", brought), ("tx_2", brought)], False)
+        assert others.arrivals("ibex", "of-ana", since=made + timedelta(seconds=1)).there == []
 
-        assert known() == ["mine", "tx_1", "tx_2"]
-        assert known(minor=49_500001) == []
-        assert known(since=made + timedelta(seconds=1)) == []
+    def test_are_all_that_there_is_as_long_as_polls_read_the_account(self, time: MovedTime) -> None:
+        """A walk that began is not one that ended, and one of long ago says nothing of now."""
+        with time() as connection:
+            flow = a_flow(connection, "ana", ON_RAMP)
+        others = OtherFlows(time, cast("Claim", SimpleNamespace(flow=SimpleNamespace(id=flow))))
+
+        def polled() -> bool:
+            return others.arrivals("ibex", "of-ana", since=time.now).polled
+
+        def walk(account: str) -> Walk:
+            with time() as connection:
+                few = timedelta(hours=1)
+                return polls.begin_walk(connection, "ibex", "transactions", account, overlap=few, first=few)
+
+        with time() as connection:
+            polls.end_walk(connection, walk("of-ben"), covers=None, found=0)
+        under_way = walk("of-ana")
+        assert not polled()
+        with time() as connection:
+            polls.end_walk(connection, under_way, covers=None, found=0)
+        assert polled()
+        time.passes(minutes=6)
+        assert not polled()
 
     def test_of_an_account_nobody_has_are_kept_all_the_same(self, time: MovedTime) -> None:
         with time() as connection:

@@ -201,10 +201,11 @@ PLANS: Final = {
     "look_before_sending": _plain(
         kinds=("bridge_withdrawal",),
         providers=EVERYBODY,
-        rounds=(30,),
-        times=(0.2, 1.0, 3.0),
+        deposits=(3,),
+        rounds=(40,),
+        late=0.5,
         people=0.9,
-        acts=("withdraw", "decide_send"),
+        acts=("withdraw",),
     ),
     "refund_once": _plain(
         kinds=("checkout",), providers=EVERYBODY, people=0.9, acts=("pay_session", "claim", "refund", "fail_refund")

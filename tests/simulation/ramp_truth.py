@@ -32,6 +32,10 @@ _UNFINISHED = text("""
     SELECT id, kind, state, snooze_reason FROM flows
      WHERE kind <> 'due_deposit' AND status = 'open' AND parked_at IS NULL
 """)
+_BUGS = text("""
+    SELECT f.id, f.kind, f.state, d.error FROM dead_letters d JOIN flows f ON f.id = d.flow_id
+     WHERE f.kind <> 'due_deposit' AND d.message LIKE '%bug of ours%'
+""")
 _HELD = text("""
     SELECT a.name, a.asset, sum(p.amount) AS total FROM postings p JOIN ledger_accounts a ON a.id = p.account_id
      WHERE p.layer = 'posted' AND a.owner = 'house' GROUP BY a.name, a.asset
@@ -54,6 +58,8 @@ def untrue_of_ramps(connection: Connection, world: World) -> Iterator[str]:
     yield from _doubled(world)
     for row in connection.execute(_UNFINISHED):
         yield f"{row.kind} {row.id} is neither finished nor parked: {row.state}, {row.snooze_reason}"
+    for row in connection.execute(_BUGS):
+        yield f"{row.kind} {row.id} met a bug of ours in {row.state}: {row.error}"
     yield from _given_up(connection, world)
     yield from _deposits(connection, world)
     yield from _sessions(connection, world)

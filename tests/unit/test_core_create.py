@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from funding.calls import Call, Ports
+from funding.calls import Arrivals, Call, Ports
 from funding.errors import (
     Misconfigured,
     NeedsPerson,
@@ -86,6 +86,9 @@ class Nobody:
 
     def on_ramp_waits(self, amount: Money, *, chain_hash: str | None) -> bool:
         return False
+
+    def arrivals(self, provider: str, account: str, *, since: datetime) -> Arrivals:
+        return Arrivals((), polled=False)
 
     def under_way(self, kinds: Sequence[str]) -> bool:
         return False

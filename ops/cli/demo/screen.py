@@ -10,7 +10,6 @@ from typing import Final
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from ops.cli.demo import kinds
@@ -19,7 +18,9 @@ from ops.cli.demo.story import Kind
 
 LINES_KEPT: Final = 8
 LINE_EVERY_S: Final = 3.0
-BAR: Final = 32
+TITLE: Final = 20
+COUNT: Final = 12
+BAR: Final = 38
 STYLES: Final = {Kind.BLOW: "bold red", Kind.PROVIDERS: "yellow", Kind.PERSON: "bold cyan", Kind.NOTE: "dim"}
 COLOURS: Final = {kinds.DONE: "green", kinds.UNDONE: "blue", kinds.FAILED: "red", kinds.PARKED: "magenta"}
 MOVING: Final = "yellow"
@@ -76,18 +77,13 @@ class Screen:
     def _drawn(self) -> Panel:
         scene = self._scene
         clock = time.monotonic() - self._began
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(width=BAR)
-        table.add_column()
+        rows: list[Text] = []
         for kind, wanted in self._wanted.items():
-            table.add_row(
-                Text(kinds.title(kind), "bold"),
-                f"{scene.flows.finished_by_kind.get(kind, 0)} of {wanted}",
-                self._bar(kind, wanted),
-                self._states(kind),
+            finished = f"{scene.flows.finished_by_kind.get(kind, 0)} of {wanted}".rjust(COUNT)
+            rows.append(
+                Text.assemble((kinds.title(kind).ljust(TITLE), "bold"), finished, "  ", self._bar(kind, wanted))
             )
+            rows.append(self._states(kind))
         hooks = scene.webhooks
         facts = Text.assemble(
             ("webhooks  ", "bold"),
@@ -102,7 +98,7 @@ class Screen:
         )
         done = scene.flows.finished
         return Panel(
-            Group(table, Text(), facts, *self._lines),
+            Group(*rows, Text(), facts, *self._lines),
             title=f"rampkeeper demo: {done} of {self._flows} finished, {scene.flows.moving} moving",
             subtitle=f"{clock:.0f} s",
             border_style="green" if done == self._flows else "bright_black",
@@ -129,4 +125,5 @@ class Screen:
         flows = self._scene.flows
         here, parked = flows.states.get(kind, {}), flows.parked_by_kind.get(kind, 0)
         said = [f"{here[state]} {kinds.plain(state)}" for state in kinds.states(kind) if here.get(state)]
-        return Text(", ".join([*said, *([f"{parked} parked"] if parked else [])]), "dim")
+        line = ", ".join([*([f"{parked} parked"] if parked else []), *said])
+        return Text(f"  {line}", "dim", no_wrap=True, overflow="ellipsis")  # the panel must not jump
