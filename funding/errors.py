@@ -54,6 +54,10 @@ class ProviderUnavailable(ProviderError):
         self.retry_after = retry_after
 
 
+class NotAsked(ProviderUnavailable):
+    """The call never left us, because of another one that failed or is still waited for: it says nothing new."""
+
+
 class ProviderThrottled(ProviderUnavailable):
     """The provider (429) or our own gate asked us to slow down. Nothing happened; wait `retry_after`. Costs no try."""
 

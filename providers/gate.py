@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from funding.errors import OutcomeUnknown, ProviderError, ProviderThrottled, ProviderUnavailable
+from funding.errors import NotAsked, OutcomeUnknown, ProviderError, ProviderThrottled, ProviderUnavailable
 from funding.gate_state import GateState
 from providers.breaker import GateStore, Health, Tolerance, open_for
 
@@ -160,7 +160,7 @@ class Gate:
         return max(self._held_until - now, state.held.total_seconds() - (now - self._read_at))
 
     def _learn(self, error: BaseException | None, *, probe: bool) -> None:
-        if error is not None and not isinstance(error, ProviderError):
+        if isinstance(error, NotAsked) or (error is not None and not isinstance(error, ProviderError)):
             if probe:  # given back unsent, or a bug of ours: it says nothing of the provider, let another try
                 self._store.opened(self.provider, open_for=timedelta(0), failures=max(self._state.failures, 1))
             return

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
-from funding.errors import Misconfigured, ProviderError, ProviderUnavailable
+from funding.errors import Misconfigured, NotAsked, ProviderError, ProviderUnavailable
 from providers.ibex.sign_in import SIGN_IN_DEADLINE, Grant, SignIn
 
 EARLY: Final = timedelta(seconds=60)  # before a token's end a new one is asked for
@@ -142,14 +142,14 @@ def _again(failed: ProviderError, wait: timedelta) -> ProviderError:
     said = f"not signed in again yet: {failed}"
     if isinstance(failed, Misconfigured):
         return Misconfigured(said, provider=failed.provider, status=failed.status)
-    return ProviderUnavailable(said, provider=failed.provider, retry_after=wait)
+    return NotAsked(said, provider=failed.provider, retry_after=wait)
 
 
 @contextmanager
 def _locked(lock: threading.Lock) -> Iterator[None]:
-    """Hold the lock; wait for it no longer than a refresh and a sign-in take. Raises: ProviderUnavailable."""
+    """Hold the lock; wait for it no longer than a refresh and a sign-in take. Raises: NotAsked."""
     if not lock.acquire(timeout=2 * SIGN_IN_DEADLINE.total_seconds()):
-        raise ProviderUnavailable("not sent: another call is still signing in", provider="ibex")
+        raise NotAsked("not sent: another call is still signing in", provider="ibex")
     try:
         yield
     finally:

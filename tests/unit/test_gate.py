@@ -8,6 +8,7 @@ import pytest
 
 from funding.errors import (
     Misconfigured,
+    NotAsked,
     OutcomeUnknown,
     ProviderError,
     ProviderRejected,
@@ -211,7 +212,13 @@ class TestTheBreaker:
         late.settle(None)
         assert fleet.row.breaker == "open"
 
-    @pytest.mark.parametrize("error", [StaleClaim("late"), RuntimeError("bug")])
+    def test_counts_no_call_that_waited_for_another_one(self, fleet: Fleet) -> None:
+        """One sign-in that fails keeps many calls from leaving: that is one failure, not many."""
+        gate = fleet.gate()
+        call(gate, NotAsked("not signed in again yet", provider="due"), times=20)
+        assert fleet.row.breaker == "closed"
+
+    @pytest.mark.parametrize("error", [StaleClaim("late"), RuntimeError("bug"), NotAsked("waits", provider="due")])
     def test_gives_the_probe_on_when_it_was_not_used(self, fleet: Fleet, error: Exception) -> None:
         gate, other = fleet.gate(), fleet.gate()
         opened(fleet, gate)
