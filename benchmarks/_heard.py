@@ -12,8 +12,7 @@ from tests.support.fleet import Fleet
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 SHOWN: Final = 2_000  # requests the sandbox remembers: far more than come between two looks
-# Listings that only polls ask for. At IBEX flows list an account too: those are taken for a poll's, so that the share
-# told of polls is too high rather than too low.
+# Listings that only polls ask for. At IBEX flows list an account too, so there polls say themselves what they asked.
 LISTINGS: Final[Mapping[str, re.Pattern[str]]] = {
     "due": re.compile(r"/v1/(?!transfers/[^/?]+$)"),
     "bridge": re.compile(
@@ -49,10 +48,16 @@ class Heard:
     def shares(self) -> dict[str, float]:
         """Of the calls a minute that the policy assumes: those of polls in their busiest minute, and all in theirs."""
         rate = POLICIES[self.provider].assumed_rate_per_minute
+        polls = self._told_by_polls() if self.provider == "ibex" else max(self.walks.values(), default=0)
         return {
-            "share_of_rate_limit": max(self.walks.values(), default=0) / rate,
+            "share_of_rate_limit": polls / rate,
             "share_with_steps": max((self.walks + self.steps).values(), default=0) / rate,
         }
+
+    def _told_by_polls(self) -> int:
+        """The most calls that one tick of them has made; a tick is a minute."""
+        query = "SELECT max(substring(detail FROM 'on ([0-9]+) pages')::int) FROM ticks WHERE job LIKE %s"
+        return int(self.fleet.one(query, f"poll_{self.provider}_%") or 0)
 
     def calls(self) -> int:
         """All of them."""

@@ -1,23 +1,13 @@
 """Any order and repetition of what is told about one top-up ends in one state and one ledger."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
-import sqlalchemy
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from db import inbox
-from db.inbox import Arrival
-from tests.simulation.quick import quick_engine
-from tests.simulation.stage import empty
-from tests.support.deposit_house import DepositHouse
+from tests.support.any_order import FLOWS, MOST_EVENTS, Ending, Order, Plays, Telling, in_any_order, plays_of
 from tests.support.top_ups import TopUps
-
-MOST_EVENTS = 40  # of one top-up: a larger number leads to one of them again
-Ending = Mapping[str, list[tuple[Any, ...]]]
 
 
 def _bought(top_ups: TopUps) -> None:
@@ -92,109 +82,21 @@ STORIES: Mapping[str, tuple[Callable[[TopUps], None], str]] = {
     "nobody's": (_nobodys, "claimable"),
 }
 
-told = st.tuples(st.just("told"), st.integers(0, MOST_EVENTS), st.booleans())
-passes = st.tuples(st.just("passes"), st.sampled_from((0, 1, 4, 9, 30)), st.just(value=False))  # seconds
-orders = st.lists(st.one_of(told, told, passes), max_size=12)
 
+def _top_up(name: str, telling: Telling) -> Ending:
+    """Told by its events, and at last by the polls.
 
-@pytest.fixture(scope="module")
-def kept(services: Any, template: str) -> Iterator[sqlalchemy.Engine]:
-    """One database for all examples, and connections that stay."""
-    from tests.support.databases import Databases  # noqa: PLC0415 -- beside the fixtures it is needed here alone
-
-    with Databases(services.database_url).clone(template) as url:
-        engine = quick_engine(url)
-        yield engine
-        engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def known(kept: sqlalchemy.Engine) -> Mapping[str, tuple[Sequence[Arrival], Ending]]:
-    """For each story, every event there is when all goes well, and how that ends."""
-    return {name: _play(kept, name, ()) for name in STORIES}
-
-
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(story=st.sampled_from(sorted(STORIES)), order=orders)
-@pytest.mark.timeout(600)
-def test_any_order_and_repetition_of_events_ends_in_one_state_and_one_ledger(
-    kept: sqlalchemy.Engine,
-    known: Mapping[str, tuple[Sequence[Arrival], Ending]],
-    story: str,
-    order: Sequence[tuple[str, int, bool]],
-) -> None:
-    events, ending = known[story]
-    _, this = _play(kept, story, order, events)
-    assert this == ending
-
-
-def test_each_story_ends_where_it_must(known: Mapping[str, tuple[Sequence[Arrival], Ending]]) -> None:
-    assert {name: ending["flow"][0][0] for name, (_, ending) in known.items()} == {
-        name: end for name, (_, end) in STORIES.items()
-    }
-    assert all(len(events) < MOST_EVENTS for events, _ in known.values())
-    assert {event.source for events, _ in known.values() for event in events} == {"webhook", "poll"}
-
-
-def _play(
-    engine: sqlalchemy.Engine,
-    story: str,
-    order: Sequence[tuple[str, int, bool]],
-    events: Sequence[Arrival] = (),
-) -> tuple[Sequence[Arrival], Ending]:
-    """One top-up: with `events` these tell of it, in this order, and at last the polls; else everything does.
-
-    The pretended Stripe draws its ids from the same seed each time, so that the events fit.
+    What came and went between two readings leaves no entry, so balances are compared.
     """
-    empty(engine)
-    house = DepositHouse(engine)
-    try:
-        if events:
-            house.world.faults.set("webhook_dropped")
-        top_ups = TopUps(house)
-        STORIES[story][0](top_ups)
-        for what, number, again in order:
-            if what == "passes":
-                house.pass_time(number)
-            else:
-                _tell(house, events[number % len(events)], again=again)
-        house.pass_time(300)
-        for _ in range(2):
-            house.poll()
-            house.pass_time(300)
-        assert top_ups.books() == []
-        return _events(house), _ending(house)
-    finally:
-        house.close()
-
-
-def _tell(house: DepositHouse, event: Arrival, *, again: bool) -> None:
-    """The event comes in, or comes `again`: the same bytes under a new name, as an operator's replay has them."""
-    with house.begin() as connection:
-        if again:
-            count = connection.execute(sqlalchemy.text("SELECT count(*) FROM inbox_events")).scalar_one()
-            event = replace(event, event_id=f"replay:{count}:1", source="replay")
-        inbox.insert_events(connection, [event])
-    house.pass_time(0)
-
-
-def _events(house: DepositHouse) -> Sequence[Arrival]:
-    rows = house.rows("SELECT provider, event_id, source, body FROM inbox_events ORDER BY id")
-    return [
-        Arrival(provider=provider, event_id=name, route=provider, type=None, source=source, body=bytes(body))
-        for provider, name, source, body in rows
-    ]
-
-
-def _ending(house: DepositHouse) -> Ending:
-    """All that must be the same. What came and went between two readings leaves no entry, so balances are compared."""
+    house = telling.house
+    top_ups = TopUps(house)
+    STORIES[name][0](top_ups)
+    telling.in_order()
+    house.pass_time(300)
+    telling.polls(2, seconds=300)
+    assert top_ups.books() == []
     return {
-        "flow": house.rows("SELECT state, status, amount, asset, amount_out, asset_out, parked_reason FROM flows"),
+        "flow": house.rows(FLOWS),
         "balances": house.rows("""
             SELECT a.owner, a.name, a.asset, p.layer, sum(p.amount)
               FROM postings p JOIN ledger_accounts a ON a.id = p.account_id
@@ -203,3 +105,24 @@ def _ending(house: DepositHouse) -> Ending:
         "breaks": house.rows("SELECT provider, type, subject FROM breaks WHERE status = 'open' ORDER BY 1, 2, 3"),
         "letters": house.rows("SELECT error, status FROM dead_letters WHERE status = 'open'"),
     }
+
+
+@pytest.fixture(scope="module")
+def plays(services: Any, template: str) -> Iterator[Plays]:
+    with plays_of({name: partial(_top_up, name) for name in STORIES}, services, template) as plays:
+        yield plays
+
+
+@in_any_order(STORIES, examples=30, longest=12)
+def test_any_order_and_repetition_of_events_ends_in_one_state_and_one_ledger(
+    plays: Plays, name: str, order: Order
+) -> None:
+    assert plays.told(name, order) == plays.endings[name]
+
+
+def test_each_story_ends_where_it_must(plays: Plays) -> None:
+    assert {name: ending["flow"][0][0] for name, ending in plays.endings.items()} == {
+        name: end for name, (_, end) in STORIES.items()
+    }
+    assert all(len(events) < MOST_EVENTS for events in plays.events.values())
+    assert {event.source for events in plays.events.values() for event in events} == {"webhook", "poll"}

@@ -8,7 +8,7 @@ from tests.simulation.play import play
 from tests.simulation.stage import Stage
 
 # By plan: blocks, and the histories of each, on one database. One of every kind takes as long as three of deposits.
-BLOCKS: Final = {"rough": (12, 125), "every_kind": (3, 50)}
+BLOCKS: Final = {"rough": (12, 154), "every_kind": (4, 38)}
 
 
 @pytest.mark.timeout(600)
