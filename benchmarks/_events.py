@@ -21,6 +21,8 @@ CHAIN_HASH: Final = "0xfeed"
 SESSION: Final = "cs_"
 INTENT: Final = "pi_"
 STRIPE_SECRET: Final = "whsec_" + "bench" * 6  # of the benchmark alone: it opens nothing
+RECEIPT: Final = "rcpt_"  # begins the id of the transaction that brings a deposit's tokens
+IBEX_SECRET: Final = "of-the-benchmark-alone"  # noqa: S105 - made up
 _DEPOSIT: Final = "dep_"
 _WORDS: Final = {"Content-Type": "application/json", "Host": "door"}
 
@@ -88,6 +90,17 @@ def deposit_processed(number: int) -> bytes:
     inner = hashlib.sha256(milliseconds.encode() + b"." + content).digest()
     signature = base64.b64encode(_bridge_key().sign(inner, PKCS1v15(), SHA256())).decode()
     return _request("/webhooks/bridge", {"X-Webhook-Signature": f"t={milliseconds},v0={signature}"}, content)
+
+
+def tokens_arrived(number: int) -> bytes:
+    """IBEX tells of the tokens of that deposit."""
+    shown = {
+        "id": f"{RECEIPT}{_DEPOSIT}{number:012d}",
+        "accountId": person(number % PEOPLE).account,
+        "status": "completed",
+    }
+    event = {"secret": IBEX_SECRET, "transaction": {**shown, "transactionTypeId": 9}}
+    return _request("/webhooks/ibex", {}, json.dumps(event).encode())
 
 
 def page_paid(number: int) -> bytes:

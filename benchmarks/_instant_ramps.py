@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from benchmarks._events import CHAIN_HASH, NET, person, whose_deposit
+from benchmarks._events import CHAIN_HASH, NET, RECEIPT, person, whose_deposit
 
 Answer = tuple[HTTPStatus, Any]
 NOTHING: Final[Answer] = (HTTPStatus.OK, {"count": 0, "data": []})
@@ -21,11 +21,15 @@ _USDT: Final = 29
 _CAME_IN: Final = 9  # the type of a stablecoin's transaction
 
 
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 @dataclass
 class Ramps:
     """What was made there. `sends` counts by address, `transfers` by the caller's reference."""
 
-    now: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    began: str = field(default_factory=_now)
     by_key: dict[str, dict[str, Any]] = field(default_factory=dict)
     transfer: dict[str, dict[str, Any]] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)  # the transfer that waits at an address
@@ -63,6 +67,9 @@ class Ramps:
             case "GET", ["v2", "transaction", one, "details"]:
                 return HTTPStatus.OK, {"networkId": self.hashes.get(one)}
             case "GET", ["v2", "transaction", one]:
+                if one.startswith(RECEIPT):  # asked for before the deposit's own history was
+                    deposit = one.removeprefix(RECEIPT)
+                    self._arrive(person(whose_deposit(deposit)).account, deposit)
                 found = next((shown[one] for shown in self.came.values() if one in shown), None)
                 return NOT_FOUND if found is None else (HTTPStatus.OK, found)
             case "GET", ["v2", "account"]:
@@ -99,7 +106,7 @@ class Ramps:
                 "customer_id": who.customer,
                 "virtual_account_id": who.virtual_account,
                 "deposit_id": deposit,
-                "created_at": self.now,
+                "created_at": self.began,
                 "source": {"payment_rail": "ach"},
                 **shown,
             }
@@ -108,7 +115,7 @@ class Ramps:
         return HTTPStatus.OK, {"count": len(rows), "data": rows}
 
     def _arrive(self, account: str, deposit: str) -> None:
-        one = f"tx_{deposit}"
+        one = f"{RECEIPT}{deposit}"
         self.hashes[one] = CHAIN_HASH + deposit
         self.came.setdefault(account, {}).setdefault(one, self._transaction(one, account, float(NET), kind=_CAME_IN))
 
@@ -127,8 +134,8 @@ class Ramps:
             "source": order["source"],
             "destination": order["destination"],
             "source_deposit_instructions": {**order["source"], "to_address": address},
-            "created_at": self.now,
-            "updated_at": self.now,
+            "created_at": _now(),
+            "updated_at": _now(),
         }
         self.by_key[key] = self.transfer[made["id"]] = made
         self.waiting[address] = made["id"]
@@ -148,7 +155,7 @@ class Ramps:
         return HTTPStatus.OK, {"transaction": sent}
 
     def _transaction(self, one: str, account: str, amount: float, *, kind: int | None) -> dict[str, Any]:
-        shown = {"id": one, "accountId": account, "createdAt": self.now, "settledAt": self.now, "currencyId": _USDT}
+        shown = {"id": one, "accountId": account, "createdAt": _now(), "settledAt": _now(), "currencyId": _USDT}
         return {
             **shown,
             "amount": amount,

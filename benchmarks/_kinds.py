@@ -46,7 +46,8 @@ def _deposits(port: int, _database_url: str, numbers: Sequence[int]) -> None:
 
 
 def _on_ramps(port: int, _database_url: str, numbers: Sequence[int]) -> None:
-    feed(port, [_events.deposit_processed(number) for number in numbers])
+    tells = (_events.deposit_processed, _events.tokens_arrived)
+    feed(port, [tell(number) for number in numbers for tell in tells])
 
 
 def _top_ups(port: int, _database_url: str, numbers: Sequence[int]) -> None:
@@ -90,7 +91,7 @@ def settings(providers: str) -> dict[str, str]:
         "IBEX_AUDIENCE": "bench",
         "IBEX_CLIENT_ID": "client",
         "IBEX_CLIENT_SECRET": "secret",
-        "IBEX_WEBHOOK_SECRETS": "of-the-benchmark-alone",
+        "IBEX_WEBHOOK_SECRETS": _events.IBEX_SECRET,
         "STRIPE_BASE_URL": providers,
         "STRIPE_SECRET_KEY": "sk_test_bench",
         "STRIPE_WEBHOOK_SECRETS": _events.STRIPE_SECRET,
