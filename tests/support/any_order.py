@@ -113,7 +113,7 @@ def plays_of(stories: Mapping[str, Story], services: Any, template: str) -> Iter
         engine.dispose()
 
 
-def in_any_order(names: Iterable[str], *, examples: int = 60, longest: int = 16) -> Callable[[Any], Any]:
+def in_any_order(names: Iterable[str], *, examples: int = 30, longest: int = 16) -> Callable[[Any], Any]:
     """A test of `name` and `order`, the same examples each time."""
     drawn = given(name=st.sampled_from(sorted(names)), order=st.lists(st.one_of(told, told, passes), max_size=longest))
     slow = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
