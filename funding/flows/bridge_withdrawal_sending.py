@@ -13,7 +13,7 @@ from funding.ledger import bridge_withdrawal as rules
 from funding.ledger.entries import Entry
 from funding.outcomes import Advance, BreakFound, Notification, Outcome, Snooze
 from funding.ports.bridge import Payout
-from funding.ports.ibex import SendOrder, SentTokens
+from funding.ports.ibex import SendOrder, SentTokens, TokenStatus
 from funding.snapshot import Reference, Snapshot
 
 SHORT: Final = "insufficient_balance"  # what the port calls money that is not there
@@ -145,7 +145,10 @@ def ended(
         to=to,
         entries=entries,
         reason=reason,
-        data={"ends_with": checks.NEVER_FUNDED, "led_there": checks.NEVER_FUNDED},
+        data={  # Bridge's words, and IBEX's
+            "ends_with": [*checks.NEVER_FUNDED, TokenStatus.FAILED],
+            "led_there": [*checks.NEVER_FUNDED, TokenStatus.PENDING],
+        },
         notifications=(
             Notification(
                 type="withdrawal.failed",

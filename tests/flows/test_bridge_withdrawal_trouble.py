@@ -100,6 +100,8 @@ class TestSending:
         assert (money.state(flow), money.wallet(ana)) == ("failed", (1000, 1000))
         assert money.entries(flow) == ["held", "hold_released", "sent", "not_sent"]
         assert house.told() == ["withdrawal.failed"]
+        house.poll()  # IBEX's own list says "failed" too, of what has ended: that is no news
+        assert house.open_breaks() == []
 
     def test_of_what_ibex_does_not_have_ends_the_hold(self, house: DepositHouse, money: Withdrawals) -> None:
         """Our books say that it is there: people must know."""

@@ -1,7 +1,5 @@
 """`rampkeeper top-ups`, over real sockets to the pretended Stripe, with a worker beside it."""
 
-import random
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,28 +8,17 @@ import pytest
 from sqlalchemy import Engine, text
 from structlog.testing import capture_logs
 
-from db import due_work
-from db.engine import UnitOfWork, unit_of_work
-from db.gates import GateRows
-from funding.backoff import Backoff
-from funding.calls import Ports
-from funding.flows.table import FLOWS
+from db.engine import unit_of_work
 from ops.actions import top_ups as actions
-from providers.registry import POLICIES, ProvidersConfig, Surroundings, build
 from providers.stripe.provider import StripeConfig
 from sandbox.server import SandboxServer
-from tests.simulation.heard import Heard
 from tests.support.command_line import CommandLine
+from tests.support.thread_worker import ThreadWorker
 from tests.support.waiting import eventually
-from workers.doors import Doors
-from workers.recorder import Recorder
-from workers.runner import Runner
-from workers.session import Session
 
 WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
 LINK = f'stripe:wallet_address:{WALLET}:{{"network":"ethereum"}}'
 ORDER = ("--customer", "ana", "--network", "ethereum", "--asset", "usdc", "--amount", "10.50", "--yes")
-LOOK_S = 0.05
 
 
 @pytest.fixture
@@ -53,58 +40,12 @@ def rampkeeper(
     return commands
 
 
-class Worker:
-    """The product's own runner in a thread: it does what is due until it is stopped."""
-
-    def __init__(self, begin: UnitOfWork, pretended: SandboxServer) -> None:
-        told = pretended.ready()
-        config = StripeConfig(base_url=told["stripe"], secret_keys=[told["stripe_secret_key"]])
-        self._begin = begin
-        self._providers = build(
-            ProvidersConfig(each=(config,), threads=4, redis_url=None), Surroundings(gate_store=GateRows(begin))
-        )
-        self._session = Session(begin)
-        self._session.start()
-        self._runner = Runner(
-            begin=begin,
-            at_once=begin,
-            flows=FLOWS,
-            ports=Ports(each=self._providers.ports(), policies=POLICIES),
-            session=self._session,
-            recorder=Recorder(
-                begin=begin,
-                flows=FLOWS,
-                retry=Backoff(first=timedelta(seconds=1)),
-                channels=(),
-                draw=random.Random(1),
-            ),
-            wake=Heard(),
-            doors=Doors(self._providers.gates),
-        )
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-        self._providers.close()
-
-    def _work(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            self._session.beat()
-            with self._begin() as connection:
-                due = due_work.flows(connection, limit=10)
-            for flow, kind, state in due:
-                step = FLOWS[kind].step_of(state)
-                if step is not None:
-                    self._runner.run(step, flow)
-
-
 @pytest.fixture
-def worker(engine: Engine, pretended: SandboxServer) -> Iterator[Worker]:
+def worker(engine: Engine, pretended: SandboxServer) -> Iterator[ThreadWorker]:
+    told = pretended.ready()
+    config = StripeConfig(base_url=told["stripe"], secret_keys=[told["stripe_secret_key"]])
     with capture_logs():  # a command's stdout is the whole process's
-        worker = Worker(unit_of_work(engine), pretended)
+        worker = ThreadWorker(unit_of_work(engine), [config])
         yield worker
         worker.stop()
 
