@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from db import polls
+from db import poll_turns
 from db.engine import UnitOfWork
-from db.polls import Subject
+from db.poll_turns import Subject
 from funding.policy import Policy
 from funding.ports.listings import Listing
 from providers.provider import LinkedLook, Polled
@@ -58,13 +58,13 @@ def _subjects(provider: str, listing: Polled) -> Callable[[Connection, int], Seq
     of = listing.of
 
     def everybody(connection: Connection, _limit: int) -> Sequence[Subject]:
-        return [Subject("", polls.working_since(connection, provider) if listing.from_work else None)]
+        return [Subject("", poll_turns.working_since(connection, provider) if listing.from_work else None)]
 
     if of is None:
         return everybody
 
     def accounts(connection: Connection, limit: int) -> Sequence[Subject]:
-        return polls.accounts_in_turn(
+        return poll_turns.accounts_in_turn(
             connection,
             provider=provider,
             poll=listing.name,
@@ -90,7 +90,8 @@ def looks_of(providers: Providers, begin: UnitOfWork) -> dict[tuple[str, str], L
 def _by_link(provider: str, look: LinkedLook, begin: UnitOfWork) -> LookAt:
     def find(subject: str) -> Listing | None:
         with begin() as connection:
-            accounts = polls.accounts_of(connection, provider, look.kind, subject.rpartition("/")[2], look.accounts)
+            link = subject.rpartition("/")[2]
+            accounts = poll_turns.accounts_of(connection, provider, look.kind, link, look.accounts)
         return look.open(subject, accounts) if accounts else None
 
     return find

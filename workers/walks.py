@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from db import breaks, inbox, polls, standing_breaks
 from db.engine import UnitOfWork
 from db.inbox import Arrival
-from db.polls import News, Subject, Walk
+from db.poll_turns import Subject
+from db.polls import News, Walk
 from db.sealing import Sealer
 from dispatch.wake import Wake
 from funding.errors import ProviderError, ProviderRejected, ProviderThrottled, UnexpectedAnswer

@@ -50,7 +50,7 @@ GROWING = {
     "ledger_accounts",
     "balances",
 }
-READS_ALL = {"db.polls.accounts_in_turn"}  # whose turn it is among all customers' accounts, once a poll
+READS_ALL = {"db.poll_turns.accounts_in_turn"}  # whose turn it is among all customers' accounts, once a poll
 NAMED = re.compile(r"\b(?:ix|uq)_\w+|\bprimary key\b")
 
 

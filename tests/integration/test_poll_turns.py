@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import clock, looks, polls
-from db.polls import Subject
+from db import clock, looks, poll_turns
+from db.poll_turns import Subject
 from dispatch.jobs import poll_job
 from funding.errors import Misconfigured, ProviderUnavailable
 from providers.due.provider import TRANSFERS_OF
@@ -31,7 +31,7 @@ def paused(time: MovedTime) -> list[tuple[str, str]]:
 
 def in_turn(connection: Connection, limit: int) -> Sequence[Subject]:
     """Due's accounts, as its listing of transfers has them walked."""
-    return polls.accounts_in_turn(
+    return poll_turns.accounts_in_turn(
         connection,
         provider="due",
         poll="transfers",
@@ -110,7 +110,7 @@ class TestTurns:
                     text("UPDATE flows SET customer_id = :customer, provider = :provider WHERE id = :id"),
                     {"customer": customer, "provider": provider, "id": flow},
                 )
-            found = polls.accounts_in_turn(
+            found = poll_turns.accounts_in_turn(
                 connection,
                 provider="ibex",
                 poll="transactions",
@@ -137,7 +137,7 @@ class TestTurns:
             for _ in range(2):
                 flow = add_flow(connection, due_at=time.now)
                 connection.execute(text("UPDATE flows SET customer_id = 'ben' WHERE id = :id"), {"id": flow})
-            found = polls.accounts_in_turn(
+            found = poll_turns.accounts_in_turn(
                 connection,
                 provider="ibex",
                 poll="transactions",
@@ -175,7 +175,7 @@ class TestAccountsOfALink:
 
     def accounts(self, time: MovedTime, address: str) -> list[str]:
         with time() as connection:
-            return polls.accounts_of(connection, "ibex", "address", address, ("address.account", "account"))
+            return poll_turns.accounts_of(connection, "ibex", "address", address, ("address.account", "account"))
 
     def test_are_all_of_its_customer(self, time: MovedTime) -> None:
         assert self.accounts(time, self.TRON) == ["of-usdc", "of-usdt"]

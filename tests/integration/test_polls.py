@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from db.polls import Subject
+from db.poll_turns import Subject
 from funding.errors import Misconfigured, NotFound, ProviderThrottled, ProviderUnavailable
 from funding.ports.listings import Page
 from tests.support.moved_time import MovedTime

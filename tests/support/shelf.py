@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from db.polls import Subject
+from db.poll_turns import Subject
 from db.sealing import Sealer
 from funding.ports.listings import Finding, Page
 from tests.support.moved_time import MovedTime
