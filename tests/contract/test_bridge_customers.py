@@ -15,7 +15,7 @@ from sandbox.ibex.addresses import tron
 from sandbox.server import SandboxServer
 from tests.contract.bridge_client import pretended_with, speaking_to
 from tests.contract.conftest import DEADLINE_S
-from tests.contract.ibex_client import ByHand, an_adapter, by_client
+from tests.contract.ibex.client import ByHand, an_adapter, by_client
 from tests.support.odd_server import OddServer, always, answer
 
 ANA = KycOrder(full_name="Ana Pires", email="ana@example.com")

@@ -16,44 +16,12 @@ from providers.ibex.interpret import interpret
 from providers.ibex.listings import AccountTransactions, OneTransaction
 from providers.ibex.records import TransactionRecords
 from sandbox.server import SandboxServer
-from tests.contract.conftest import DEADLINE_S
-from tests.contract.ibex_client import ByHand, an_adapter, by_client
+from tests.contract.ibex.client import ETHEREUM, ByHand, an_adapter
 from tests.support.odd_server import OddServer, always, answer, read_request
 
 NOW = datetime.now(UTC)
 SINCE = NOW - timedelta(hours=1)
 UNTIL = NOW + timedelta(hours=1)
-ETHEREUM = "0x52908400098527886E0F7030069857D2E4169EE7"
-CONFIG = {"ibex_account_balance": "1000", "ibex_settle_seconds": 0, "ibex_send_seconds": 0}
-
-
-@pytest.fixture
-def config() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-def pretended(config: dict[str, Any]) -> Iterator[SandboxServer]:
-    with SandboxServer(seed=7, config=CONFIG | config) as server:
-        yield server
-
-
-@pytest.fixture
-def ibex(pretended: SandboxServer) -> Iterator[IbexAdapter]:
-    with an_adapter(pretended.urls["ibex"], by_client(pretended), deadline=DEADLINE_S) as adapter:
-        yield adapter
-
-
-@pytest.fixture
-def account(pretended: SandboxServer) -> str:
-    return pretended.world.ibex.first_account_id
-
-
-@pytest.fixture
-def deposit(pretended: SandboxServer) -> Callable[..., str]:
-    state = pretended.world.ibex
-    address = state.add_receive_info(network="tron").address
-    return lambda amount="100.00", **more: state.deposit(address, amount, **more)
 
 
 def send(ibex: IbexAdapter, account: str, minor: int = 25_000000) -> str:

@@ -14,7 +14,7 @@ from providers.http import Request
 from providers.ibex.sign_in import ClientCredentials, EmailSignIn, SignIn
 from providers.ibex.tokens import TokenHolder
 from sandbox.server import SandboxServer
-from tests.contract.ibex_client import ByHand, a_sign_in_client, an_adapter, by_client, by_email
+from tests.contract.ibex.client import ByHand, a_sign_in_client, an_adapter, by_client, by_email
 from tests.support.clients import a_client
 from tests.support.odd_server import OddServer, always, answer, read_request
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from funding.money import Money
+from funding.ports.ibex import SendOrder
 from providers.credentials import Credential, signed_in
 from providers.http import ProviderClient
 from providers.ibex.adapter import IbexAdapter, classify
@@ -15,6 +17,9 @@ from tests.support.clients import a_client
 
 Monotonic = Callable[[], float]
 NOBODY = Credential("nobody", {}, ())
+CONFIG = {"ibex_account_balance": "1000", "ibex_settle_seconds": 0, "ibex_send_seconds": 0}
+ETHEREUM = "0x52908400098527886E0F7030069857D2E4169EE7"
+ORDER = SendOrder(account="acc_1", address=ETHEREUM, network="ethereum", amount=Money(25_000001, "USDT"), name="p_1")
 
 
 def a_sign_in_client(url: str, *, deadline: float = 1.0) -> ProviderClient:
