@@ -38,6 +38,10 @@ class Clock:
     def monotonic(self) -> float:
         return (self.now - START).total_seconds()
 
+    def rest(self, seconds: float) -> None:
+        """Where the product sleeps."""
+        self.advance(timedelta(seconds=seconds))
+
     def advance(self, by: timedelta) -> None:
         self.now += by
 

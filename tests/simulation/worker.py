@@ -94,12 +94,12 @@ class SimulatedWorker:
             recorder=Recorder(begin=stepping, flows=FLOWS, retry=RETRY, channels=("webhook",), draw=draw),
             wake=wake,
             doors=doors,
-            sleep=lambda seconds: clock.advance(timedelta(seconds=seconds)),
+            sleep=clock.rest,
         )
         self.ingest = Ingest(begin=begin, flows=FLOWS, interpreters=INTERPRETERS, sealer=Sealer(), wake=wake)
         self.polls = Polls(
             begin=begin,
-            walker=Walker(begin=begin, wake=wake, sealer=Sealer()),
+            walker=Walker(begin=begin, wake=wake, sealer=Sealer(), sleep=clock.rest),
             doors=doors,
             polls=polls_of(self.providers, POLLED_EVERY),
             looks=looks_of(self.providers, begin),

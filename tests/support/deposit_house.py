@@ -78,7 +78,7 @@ class DepositHouse:
             draw=random.Random(5),
         )
         self.desk = Desk(begin=self.begin, by="ana")
-        self._walker = Walker(begin=self.begin, wake=self.worker.ingest.wake, sealer=Sealer())
+        self._walker = Walker(begin=self.begin, wake=self.worker.ingest.wake, sealer=Sealer(), sleep=self.clock.rest)
         self._polls = polls_of(self.worker.providers, timedelta(minutes=1))
         self._metrics = DoorMetrics()
         self._writer = InboxWriter(self._store, lambda _: None, metrics=self._metrics)
