@@ -98,12 +98,12 @@ def settings(providers: str) -> dict[str, str]:
     }
 
 
-def add_people(database_url: str) -> None:
-    """Customers with accounts at Bridge and IBEX, each with a full wallet."""
+def add_people(database_url: str, count: int) -> None:
+    """The first so many customers, with accounts at Bridge and IBEX, each with a full wallet."""
     engine = make_engine(database_url, pool=1)
     begin = unit_of_work(engine)
     desk = Desk(begin=begin, by="bench")
-    for number in range(PEOPLE):
+    for number in range(min(count, PEOPLE)):
         who = person(number)
         add_customer(desk, who.name, level=2, links=_links(who))
         opening = entry(

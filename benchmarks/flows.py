@@ -213,7 +213,7 @@ def measure_kind(kind: Kind, size: Size, *, list_statements: bool = False) -> di
         redis_url = f"{arena.valkey.url.rpartition('/')[0]}/1"
         others = ours(url, {**shared, "REDIS_URL": redis_url}, workers=size.workers, runner=runner, name=kind.name)
         say("adding customers")
-        add_people(others.database_url)
+        add_people(others.database_url, 2 * size.rounds * (size.warm_up + size.deposits))  # both sides number on
         contestants = [replace(others, kind=kind), deposits]
         rounds: dict[str, list[Round]] = {one.name: [] for one in contestants}
         for number in range(size.rounds):

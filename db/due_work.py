@@ -56,7 +56,9 @@ _FLOWS: Final = _query(
 )
 _EVENTS: Final = _query("inbox_events", "id", "t.id")
 _TICKS: Final = _query("ticks", "job, slot", "t.job, t.slot")
-_LOOKS: Final = _query("looks", "provider, poll, subject", "t.provider, t.poll, t.subject", _REACHABLE)
+_LOOKS: Final = _query(
+    "looks", "provider, poll, subject", "t.provider, t.poll, t.subject", _REACHABLE, "NOT provider = ANY(:full)"
+)
 _NOTIFICATIONS: Final = _query("notifications", "id", "t.id")
 
 
@@ -87,9 +89,13 @@ def ticks(connection: Connection, *, limit: int) -> Sequence[tuple[str, datetime
     return [(row.job, row.slot) for row in connection.execute(_TICKS, {"limit": limit})]
 
 
-def looks(connection: Connection, *, limit: int) -> Sequence[tuple[str, str, str]]:
-    """Looks that are due at providers that can be reached: provider, poll, subject. Served by ix_looks_due."""
-    return [(row.provider, row.poll, row.subject) for row in connection.execute(_LOOKS, {"limit": limit})]
+def looks(connection: Connection, *, limit: int, full: Sequence[str] = ()) -> Sequence[tuple[str, str, str]]:
+    """Looks that are due at providers that can be reached: provider, poll, subject. Served by ix_looks_due.
+
+    `full`: providers whose queue takes no more.
+    """
+    rows = connection.execute(_LOOKS, {"limit": limit, "full": list(full)})
+    return [(row.provider, row.poll, row.subject) for row in rows]
 
 
 def notifications(connection: Connection, *, limit: int) -> Sequence[UUID]:

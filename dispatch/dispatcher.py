@@ -64,12 +64,11 @@ class Dispatcher:
         if self._has_room(INGEST):
             announced.update(self._ingest())
         depths = {provider: self._wake.depth(queue) for provider, queue in FUNDING_OF.items()}
-        if with_room := [
-            provider for provider, depth in depths.items() if depth is not None and depth <= QUEUE_IS_FULL
-        ]:
+        with_room = [provider for provider, depth in depths.items() if depth is not None and depth <= QUEUE_IS_FULL]
+        if with_room:
             announced.update(self._funding(with_room, empty=[one for one in with_room if not depths[one]]))
         if self._has_room(POLLS):
-            announced.update(self._polls())
+            announced.update(self._polls(full=[one for one in depths if one and one not in with_room]))
         if self._has_room(NOTIFY):
             announced.update(self._notify())
         self._wake.announcing()  # last: who cannot read what is due must not keep workers from looking for themselves
@@ -93,10 +92,10 @@ class Dispatcher:
             self._wake.flows(due)
         return {"flows": len(due)}
 
-    def _polls(self) -> dict[str, int]:
+    def _polls(self, *, full: Sequence[str]) -> dict[str, int]:
         with self._begin() as connection:
             ticks = due_work.ticks(connection, limit=MOST_A_PASS)
-            looks = due_work.looks(connection, limit=MOST_A_PASS - len(ticks))
+            looks = due_work.looks(connection, limit=MOST_A_PASS - len(ticks), full=full)
         if ticks:
             self._wake.ticks(ticks)
         if looks:

@@ -64,9 +64,9 @@ class Wake:
             self._send(POLLS, "tick", (job, slot.isoformat()))
 
     def looks(self, items: Sequence[tuple[str, str, str]]) -> None:
-        """Objects should be read soon: (provider, poll, subject)."""
+        """Objects should be read soon: (provider, poll, subject). They wait in the queue of whom they ask."""
         for provider, poll, subject in items:
-            self._send(POLLS, "look", (provider, poll, subject))
+            self._send(FUNDING_OF.get(provider, POLLS), "look", (provider, poll, subject))
 
     def notifications(self, ids: Sequence[UUID]) -> None:
         """Notifications are due."""

@@ -27,12 +27,12 @@ class Desk(Protocol):
         """Handle inbox events."""
         ...
 
-    def tick(self, job: str, slot: datetime) -> None:
-        """Do a slot of the timetable."""
+    def tick(self, job: str, slot: datetime) -> bool:
+        """Do a slot of the timetable; False when every place at its provider is taken."""
         ...
 
-    def look(self, provider: str, poll: str, subject: str) -> None:
-        """Read one object from its provider."""
+    def look(self, provider: str, poll: str, subject: str) -> bool:
+        """Read one object from its provider; False when every place there is taken."""
         ...
 
     def notification(self, notification: UUID) -> None:

@@ -80,13 +80,13 @@ class WorkerDesk:
         """Handle inbox events."""
         self.ingest.handle(ids)
 
-    def tick(self, job: str, slot: datetime) -> None:
-        """Do a slot of the timetable."""
-        self.polls.run_tick(job, slot)
+    def tick(self, job: str, slot: datetime) -> bool:
+        """Do a slot of the timetable; False when every place at its provider is taken."""
+        return self.polls.run_tick(job, slot)
 
-    def look(self, provider: str, poll: str, subject: str) -> None:
-        """Read one object from its provider."""
-        self.polls.run_look(provider, poll, subject)
+    def look(self, provider: str, poll: str, subject: str) -> bool:
+        """Read one object from its provider; False when every place there is taken."""
+        return self.polls.run_look(provider, poll, subject)
 
     def notification(self, notification: UUID) -> None:
         """Deliver a notification."""
@@ -165,6 +165,7 @@ def make_desk(settings: Settings) -> WorkerDesk:
             begin,
             providers=providers,
             doors=Doors(providers.gates, left=runner.send_for),
+            turned_away=runner.turned_away,
             wake=wake,
             sealer=sealer,
             settings=settings,

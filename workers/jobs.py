@@ -14,11 +14,19 @@ from workers.doors import Doors
 from workers.listings import looks_of, polls_of
 from workers.polls import Polls
 from workers.sweeps import Sweeps, limits_of
+from workers.turned_away import TurnedAway
 from workers.walks import Walker
 
 
 def make_polls(
-    begin: UnitOfWork, *, providers: Providers, doors: Doors, wake: Wake, sealer: Sealer, settings: Settings
+    begin: UnitOfWork,
+    *,
+    providers: Providers,
+    doors: Doors,
+    turned_away: TurnedAway,
+    wake: Wake,
+    sealer: Sealer,
+    settings: Settings,
 ) -> Polls:
     """What ticks and looks need, connected to nothing yet."""
     sweeps = Sweeps(
@@ -32,7 +40,9 @@ def make_polls(
     return Polls(
         begin=begin,
         walker=Walker(begin=begin, wake=wake, sealer=sealer),
+        wake=wake,
         doors=doors,
+        turned_away=turned_away,
         polls=polls_of(providers, settings.poll),
         looks=looks_of(providers, begin),
         chores={

@@ -1,6 +1,6 @@
 """What the timetable's ticks and the looks come to: claim, do, say how it ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,9 +13,11 @@ from db.clock import TickClaim
 from db.engine import UnitOfWork
 from db.looks import LookClaim
 from dispatch import jobs
+from dispatch.wake import Wake
 from funding.errors import Misconfigured, ProviderError, ProviderUnavailable
 from workers.doors import Places
 from workers.listings import LookAt
+from workers.turned_away import TurnedAway
 from workers.verdicts import refused_us
 from workers.walks import Poll, Superseded, Walker
 
@@ -37,14 +39,19 @@ class Polls:
 
     begin: UnitOfWork
     walker: Walker
+    wake: Wake
     doors: Places
     polls: Mapping[tuple[str, str], Poll]
     looks: Mapping[tuple[str, str], LookAt]
     chores: Mapping[str, Chore]
     asks: Mapping[str, str] = field(default_factory=dict)
+    turned_away: TurnedAway = field(default_factory=TurnedAway)
 
-    def run_tick(self, job: str, slot: datetime) -> None:
-        """Do a slot of the timetable; nothing when it is done, someone else's, or its provider's places are taken."""
+    def run_tick(self, job: str, slot: datetime) -> bool:
+        """Do a slot of the timetable; nothing when it is done or someone else's.
+
+        False: every place at its provider is taken; its row stays due, and is announced when a place is free.
+        """
         poll = next((p for p in self.polls.values() if jobs.poll_job(p.provider, p.name) == job), None)
         if poll is None:
             provider, chore = self.asks.get(job), self.chores.get(job, _unknown)
@@ -52,11 +59,14 @@ class Polls:
             provider, chore = poll.provider, self._walk(poll)
         if provider is None:
             self._run(job, slot, chore)
-        elif self.doors.try_enter(provider):
-            try:
-                self._run(job, slot, chore)
-            finally:
-                self.doors.leave(provider)
+            return True
+        if not self._enter(provider, (job, slot), lambda: self.wake.ticks([(job, slot)])):
+            return False
+        try:
+            self._run(job, slot, chore)
+        finally:
+            self.doors.leave(provider)
+        return True
 
     def _walk(self, poll: Poll) -> Chore:
         return lambda keep: str(self.walker.poll(poll, keep))
@@ -88,10 +98,10 @@ class Polls:
             clock.finish_tick(connection, claim, outcome=outcome, detail=detail)
         log.info("tick.ended", job=claim.job, slot=claim.slot.isoformat(), outcome=outcome, detail=detail)
 
-    def run_look(self, provider: str, poll: str, subject: str) -> None:
-        """Do a look that is due; nothing when it is done, someone else's, or its provider's places are taken."""
-        if not self.doors.try_enter(provider):
-            return
+    def run_look(self, provider: str, poll: str, subject: str) -> bool:
+        """Do a look that is due; nothing when it is done or someone else's. False: as `run_tick`."""
+        if not self._enter(provider, (poll, subject), lambda: self.wake.looks([(provider, poll, subject)])):
+            return False
         try:
             with self.begin() as connection:
                 claim = looks.claim(connection, provider, poll, subject)
@@ -99,6 +109,10 @@ class Polls:
                 self._look(claim)
         finally:
             self.doors.leave(provider)
+        return True
+
+    def _enter(self, provider: str, what: Hashable, announce: Callable[[], object]) -> bool:
+        return self.turned_away.enter(provider, what, take=lambda: self.doors.try_enter(provider), announce=announce)
 
     def _look(self, claim: LookClaim) -> None:
         """Look; what shows nothing new yet is looked at a few times more, for a listing may be behind its events."""

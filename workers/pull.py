@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 from redis import Redis
@@ -16,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import due_work
 from db.engine import UnitOfWork
-from db.flows import Due
 from dispatch.broker import NAMESPACE
 from dispatch.wake import ANNOUNCING
 from funding.flows.table import FLOWS
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 1.0
 BATCH: Final = 100
+
+Act = Callable[[], object]  # something that is due; False: it was turned away at its provider
 
 
 def takes_messages(client: Redis) -> bool:
@@ -52,7 +55,7 @@ class Pull:
         self._desk = desk
         self._heard = heard
         self._threads = threads
-        self._turned_away: list[Due] = []
+        self._turned_away: list[Act] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pull", daemon=True)
 
@@ -69,37 +72,38 @@ class Pull:
         self._thread.join(within_s)
 
     def once(self, pool: ThreadPoolExecutor) -> int:
-        """Do what is due now; how much that was. Flows turned away at their provider are tried again next time."""
+        """Do what is due now; how much that was. What was turned away at its provider is tried again next time."""
+        room = max(0, BATCH - len(self._turned_away))
         with self._begin() as connection:
             events = due_work.events(connection, limit=BATCH)
-            flows = [*self._turned_away, *due_work.flows(connection, limit=BATCH - len(self._turned_away))]
-            ticks = due_work.ticks(connection, limit=BATCH)
-            looks = due_work.looks(connection, limit=BATCH)
+            flows = due_work.flows(connection, limit=room)
+            ticks = due_work.ticks(connection, limit=room)
+            looks = due_work.looks(connection, limit=room)
             notifications = due_work.notifications(connection, limit=BATCH)
-        acts: list[Callable[[], None]] = []
+        acts: list[Act] = []
         if events:
-            acts.append(lambda: self._desk.events(events))
+            acts.append(partial(self._desk.events, events))
+        acts += self._turned_away
+        acts += [partial(self._step, *due) for due in flows]
+        acts += [partial(self._desk.tick, *tick) for tick in ticks]
+        acts += [partial(self._desk.look, *look) for look in looks]
+        acts += [partial(self._desk.notification, one) for one in notifications]
         self._turned_away = []
-        acts += [lambda due=due: self._step(due) for due in flows]  # type: ignore[misc]
-        acts += [lambda tick=tick: self._desk.tick(*tick) for tick in ticks]  # type: ignore[misc]
-        acts += [lambda look=look: self._desk.look(*look) for look in looks]  # type: ignore[misc]
-        acts += [lambda one=one: self._desk.notification(one) for one in notifications]  # type: ignore[misc]
         list(pool.map(self._contained, acts))
         return len(acts) - len(self._turned_away)
 
-    def _contained(self, act: Callable[[], None]) -> None:
+    def _contained(self, act: Act) -> None:
         if self._stop.is_set():
             return
         try:
-            act()
+            if act() is False:
+                self._turned_away.append(act)
         except Exception as error:
             log.exception("pull.failed", error=type(error).__name__)
 
-    def _step(self, due: Due) -> None:
-        flow, kind, state = due
+    def _step(self, flow: UUID, kind: str, state: str) -> bool:
         step = FLOWS[kind].step_of(state) if kind in FLOWS else None
-        if step is not None and not self._desk.step(step, flow):
-            self._turned_away.append(due)
+        return step is None or self._desk.step(step, flow)
 
     def _run(self) -> None:
         alone = False

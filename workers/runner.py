@@ -62,11 +62,14 @@ class Runner:
         False: every place at its provider is taken; its row stays due, and is announced when a place is free.
         """
         place = Place(self.doors, left=self.send_for)
-        if step.provider is not None and not place.take(step.provider):
-            self.turned_away.note(step.provider, step, flow)
-            if not place.take(step.provider):
-                return False
-            self.turned_away.forget(step.provider, flow)  # whoever left that place had not seen the note
+        provider = step.provider
+        if provider is not None and not self.turned_away.enter(
+            provider,
+            flow,
+            take=lambda: place.take(provider),
+            announce=lambda: self.wake.flows([(flow, step.flow, next(iter(step.on)))]),
+        ):
+            return False
         try:
             self.session.claiming()
             with self.at_once() as connection:
@@ -79,8 +82,8 @@ class Runner:
         return True
 
     def send_for(self, provider: str) -> None:
-        """A place is free at that provider: send for the next flow that was turned away there."""
-        self.wake.flows(self.turned_away.take(provider))
+        """A place is free at that provider: send for what was turned away there first."""
+        self.turned_away.send_for_next(provider)
 
     def _send_where_guests_were(self, place: Place) -> None:
         """A step that reads at a second provider takes a place there for the call, and leaves it without a word."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from db import looks
 from funding.flow import Step
 from funding.flows.due_deposit import due_deposit
 from tests.simulation.heard import Heard
@@ -123,9 +124,25 @@ def test_one_turned_away_where_only_a_guest_was_is_sent_for_when_its_step_is_don
     fund = due_deposit.step_of("off_ramp_completed")
     assert fund is not None
     waiting = UUID(int=1)
-    runner.turned_away.note("alpaca", fund, waiting)
+    runner.turned_away.note("alpaca", waiting, lambda: wake.flows([(waiting, fund.flow, "off_ramp_completed")]))
     runner.run(follow(), flow)
     assert wake.announced == [waiting]
+
+
+def test_a_look_and_a_tick_that_are_turned_away_are_sent_for_by_a_step(house: DepositHouse) -> None:
+    """And the other way round: whoever leaves a place sends for whatever wants one."""
+    [flow] = received(house, 1)
+    runner, wake = runner_of(house, Doors("taken taken taken taken free"))
+    asked = replace(house.worker.polls, doors=runner.doors, wake=wake, turned_away=runner.turned_away)
+    asked = replace(asked, asks={"compare_due": "due"})
+    slot = house.clock.now
+    assert not asked.run_look("due", "due_transfer", "acct/tf")
+    assert not asked.run_tick("compare_due", slot)
+
+    runner.run(follow(), flow)
+    assert (wake.hints.looks, wake.hints.ticks) == ([("due", "due_transfer", "acct/tf")], [])
+    runner.send_for("due")
+    assert wake.hints.ticks == [("compare_due", slot)]
 
 
 def test_a_deposit_goes_straight_on_at_the_next_provider_when_there_is_a_place(house: DepositHouse) -> None:
@@ -159,6 +176,23 @@ def test_a_worker_that_is_stopping_goes_no_further_than_the_step_it_is_at(house:
     assert (states(house), wake.announced) == (["off_ramp_completed"], [flow])
     house.pass_time(60)
     assert states(house) == ["broker_funded"]
+
+
+def test_without_redis_looks_turned_away_are_tried_again_at_once(house: DepositHouse) -> None:
+    with house.begin() as connection:
+        looks.ask(connection, "due", "due_transfer", "acct/tf")
+    answers = deque([False, False, True])
+
+    class Desk:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"nothing but a look is due: {name}")
+
+        def look(self, *_: str) -> bool:
+            return answers.popleft()
+
+    pull = Pull(house.begin, Desk(), threads=1, heard=lambda: False)
+    with ThreadPoolExecutor(1) as pool:
+        assert [pull.once(pool) for _ in range(4)] == [0, 0, 1, 0]
 
 
 def test_without_redis_those_turned_away_are_tried_again_at_once(house: DepositHouse) -> None:

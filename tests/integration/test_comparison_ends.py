@@ -17,6 +17,7 @@ from ops.actions.reconcile.compare import GivenUp
 from providers.due.provider import DueConfig
 from providers.provider import Connected
 from providers.registry import Providers, ProvidersConfig, Surroundings, build
+from tests.simulation.heard import Heard
 from tests.support.compared import a_transfer, add_compared
 from tests.support.moved_time import MovedTime
 from tests.support.shelf import MINUTE, NOON, AlwaysOpen
@@ -59,6 +60,7 @@ class House:
         self.polls = Polls(
             begin=time,
             walker=Walking(time).walker,
+            wake=Heard(),
             doors=AlwaysOpen(),
             polls={},
             looks={},

@@ -37,8 +37,13 @@ class Desk:
         return self.go_on.wait(20)
 
     def events(self, *_: object) -> None: ...
-    def tick(self, *_: object) -> None: ...
-    def look(self, *_: object) -> None: ...
+
+    def tick(self, *_: object) -> bool:
+        return True
+
+    def look(self, *_: object) -> bool:
+        return True
+
     def notification(self, *_: object) -> None: ...
 
 

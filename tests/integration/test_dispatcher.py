@@ -195,6 +195,18 @@ class TestAnnouncing:
         queue.depths.clear()
         assert Dispatcher(time, queue).run()["flows"] == 1
 
+    def test_looks_wait_while_the_queue_of_whom_they_ask_is_full(self, time: MovedTime) -> None:
+        queue = Queue(**{FUNDING_OF["ibex"]: QUEUE_IS_FULL + 1})
+        with time() as connection:
+            for provider in ("ibex", "stripe"):
+                looks.ask(connection, provider, "some", "thing")
+
+        Dispatcher(time, queue).run()
+        assert queue.heard == [("stripe", "some", "thing")]
+        queue.depths.clear()
+        Dispatcher(time, queue).run()
+        assert queue.heard == [("stripe", "some", "thing"), ("ibex", "some", "thing")]
+
     def test_stamps_nothing_while_the_queue_cannot_be_reached(self, time: MovedTime) -> None:
         """When Redis is back, everything is announced at once and not 15 s later."""
         with time() as connection:

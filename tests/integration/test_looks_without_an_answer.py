@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from db import looks
 from funding.errors import NotFound, ProviderError, ProviderRejected, UnexpectedAnswer
 from funding.ports.listings import Page
+from tests.simulation.heard import Heard
 from tests.support.moved_time import MovedTime
 from tests.support.shelf import MINUTE, NOON, AlwaysOpen, House, Shelf, thing
 from workers.polls import LOOKS_AGAIN, Polls
@@ -30,6 +31,7 @@ class Asked:
         self.worker = Polls(
             begin=time,
             walker=self.house.walker,
+            wake=Heard(),
             doors=AlwaysOpen(),
             polls={},
             looks={WHAT[:2]: lambda _: shelf},

@@ -12,6 +12,7 @@ from db.poll_turns import Subject
 from dispatch.jobs import poll_job
 from funding.errors import Misconfigured, ProviderUnavailable
 from providers.due.provider import TRANSFERS_OF
+from tests.simulation.heard import Heard
 from tests.support.moved_time import MovedTime
 from tests.support.rows import add_flow
 from tests.support.shelf import MINUTE, NOON, AlwaysOpen, House, Shelf, thing
@@ -209,6 +210,7 @@ class TestTick:
         return Polls(
             begin=house.time,
             walker=house.walker,
+            wake=Heard(),
             doors=AlwaysOpen(),
             polls={("due", "transfers"): house.kind},
             looks={},
@@ -279,6 +281,7 @@ class TestLook:
         return Polls(
             begin=time,
             walker=house.walker,
+            wake=Heard(),
             doors=AlwaysOpen(),
             polls={},
             looks={("due", "due_transfer"): lambda _: shelf},

@@ -28,24 +28,24 @@ class Desk:
         self.flows: list[UUID] = []
         self._fails = fails
 
-    def _take(self, what: str) -> None:
+    def _take(self, what: str) -> bool:
         self.given.append(what)
         if what == self._fails:
             raise RuntimeError(what)
+        return True
 
     def step(self, _step: Step, flow: UUID) -> bool:
         self.flows.append(flow)
-        self._take("step")
-        return True
+        return self._take("step")
 
     def events(self, *_: object) -> None:
         self._take("events")
 
-    def tick(self, *_: object) -> None:
-        self._take("tick")
+    def tick(self, *_: object) -> bool:
+        return self._take("tick")
 
-    def look(self, *_: object) -> None:
-        self._take("look")
+    def look(self, *_: object) -> bool:
+        return self._take("look")
 
     def notification(self, *_: object) -> None:
         self._take("notification")

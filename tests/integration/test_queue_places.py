@@ -34,21 +34,26 @@ class Desk:
             self.go.set()
 
     def step(self, step: Step, flow: UUID) -> bool:
-        if not self._free[step.provider].acquire(blocking=False):
-            self.turned_away.append(flow)
-            return False
-        with ExitStack() as inside:
-            inside.callback(self._free[step.provider].release)
-            self.begun.append(flow)
-            self.go.wait(60)
-            self.done.append(flow)
-        return True
+        return self._ask(step.provider, flow)
 
     def events(self, ids: Sequence[int]) -> None: ...
 
-    def tick(self, job: str, slot: datetime) -> None: ...
+    def tick(self, job: str, slot: datetime) -> bool:
+        return True
 
-    def look(self, provider: str, poll: str, subject: str) -> None: ...
+    def look(self, provider: str, poll: str, subject: str) -> bool:
+        return self._ask(provider, UUID(subject))
+
+    def _ask(self, provider: str | None, what: UUID) -> bool:
+        if not self._free[provider].acquire(blocking=False):
+            self.turned_away.append(what)
+            return False
+        with ExitStack() as inside:
+            inside.callback(self._free[provider].release)
+            self.begun.append(what)
+            self.go.wait(60)
+            self.done.append(what)
+        return True
 
     def notification(self, notification: UUID) -> None: ...
 
@@ -80,6 +85,13 @@ def announce(server: ValkeyServer, count: int, *, state: str = "received") -> se
     return flows
 
 
+def ask_to_look(server: ValkeyServer, count: int) -> set[UUID]:
+    subjects = {uuid4() for _ in range(count)}
+    wake = Wake(make_broker(server.url), make_client(server.url))
+    wake.looks([("ibex", "ibex_transaction", str(subject)) for subject in subjects])
+    return subjects
+
+
 def waiting(server: ValkeyServer, provider: str) -> int:
     with make_client(server.url) as client:
         return int(client.llen(f"{NAMESPACE}:{FUNDING_OF[provider]}"))
@@ -93,6 +105,18 @@ def test_a_full_worker_holds_what_it_works_on_and_an_idle_one_does_the_rest(serv
             eventually(lambda: len(idle.done) == len(flows) - PLACES)
             assert (full.done, full.turned_away) == ([], [])
             assert flows - set(idle.done) == set(full.begun)
+
+
+def test_a_rush_of_looks_waits_there_too_and_none_is_turned_away(server: ValkeyServer) -> None:
+    """IBEX's webhooks name accounts, hundreds in a rush: put down, each would be a quarter of a minute late."""
+    with working(server, busy=True) as desk:
+        subjects = ask_to_look(server, 20)
+        eventually(lambda: len(desk.begun) == PLACES)
+        assert waiting(server, "ibex") == len(subjects) - PLACES
+
+        desk.go.set()
+        eventually(lambda: set(desk.done) == subjects)
+        assert desk.turned_away == []
 
 
 def test_a_slow_provider_fills_its_own_places_and_no_others(server: ValkeyServer) -> None:

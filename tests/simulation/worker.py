@@ -100,6 +100,7 @@ class SimulatedWorker:
         self.polls = Polls(
             begin=begin,
             walker=Walker(begin=begin, wake=wake, sealer=Sealer(), sleep=clock.rest),
+            wake=wake,
             doors=doors,
             polls=polls_of(self.providers, POLLED_EVERY),
             looks=looks_of(self.providers, begin),

@@ -31,7 +31,7 @@ class Shelf:
         self.shown: int | None = None
         self.asked: list[tuple[datetime, str | None]] = []
         self.fails: dict[int, Exception] = {}
-        self.before_page: Callable[[], None] = lambda: None
+        self.before_page: Callable[[], object] = lambda: None
 
     def page(self, *, since: datetime, cursor: str | None) -> Page:
         self.before_page()
