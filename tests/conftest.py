@@ -11,6 +11,7 @@ import pytest
 import redis
 import sqlalchemy
 import structlog
+from hypothesis import HealthCheck, settings
 
 from embedded.leash import end_with_parent
 from embedded.services import Services
@@ -19,6 +20,11 @@ from tests.support.databases import Databases
 from tests.support.servers import Servers
 
 SERVERS = pytest.StashKey[Servers]()
+
+
+# How long an example takes says something of the machine only.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,7 @@
 """Any bytes at all, and bytes that were nearly right: each target holds. What once broke one is tried again."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.at_the_door import answer_to
@@ -51,7 +51,7 @@ def test_what_the_door_begins_with_reaches_every_check() -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_is_nearly_right_holds(name: str) -> None:
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60)
     @given(nearly([seed.read_bytes() for seed in seeds_of(name)]) | st.binary(max_size=200))
     def holds(data: bytes) -> None:
         TARGETS[name](data)

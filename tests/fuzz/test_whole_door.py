@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
@@ -58,7 +58,7 @@ def test_it_answers_and_stores_as_promised(app: Flask, engine: Engine) -> None:
         st.text(max_size=10),
     )
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=100)
     @given(requests | elsewhere)
     def holds(request: bytes) -> None:
         check_answer(app, request, stored)
