@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections import Counter
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -91,7 +92,8 @@ def drive(
     answers: list[_Answer] = []
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
-        idle = [_open(port, selector, stack) for _ in range(connections)]
+        # In turn: a server hangs up on one that is left idle.
+        idle = deque(_open(port, selector, stack) for _ in range(connections))
         start = time.monotonic()
         sent = 0
         while True:
@@ -100,7 +102,7 @@ def drive(
                 due = now if rate is None else start + sent / rate
                 if due > now:
                     break
-                connection = idle.pop()
+                connection = idle.popleft()
                 connection.number, connection.due = first + sent, due
                 connection.socket.sendall(requests[sent])
                 sent += 1
