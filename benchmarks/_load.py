@@ -13,8 +13,7 @@ import selectors
 import socket
 import sys
 import time
-from collections import Counter
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
