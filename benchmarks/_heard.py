@@ -31,9 +31,17 @@ class Heard:
 
     fleet: Fleet
     provider: str = "due"
+    since: datetime = LONG_AGO  # ticks of earlier slots are not counted
     until: datetime = LONG_AGO  # the latest request counted
     walks: Counter[datetime] = field(default_factory=Counter)  # pages of listings: what polls ask for
     steps: Counter[datetime] = field(default_factory=Counter)  # one object: a flow's own step
+
+    def begin(self) -> None:
+        """Forget what was asked until now: how the scene was set is not what is measured."""
+        self.look()
+        self.walks.clear()
+        self.steps.clear()
+        self.since = self.fleet.one("SELECT clock_timestamp()")
 
     def look(self) -> None:
         """Count what came since the last look; often enough that the sandbox still remembers all of it."""
@@ -56,8 +64,10 @@ class Heard:
 
     def _told_by_polls(self) -> int:
         """The most calls that one tick of them has made; a tick is a minute."""
-        query = "SELECT max(substring(detail FROM 'on ([0-9]+) pages')::int) FROM ticks WHERE job LIKE %s"
-        return int(self.fleet.one(query, f"poll_{self.provider}_%") or 0)
+        query = """
+            SELECT max(substring(detail FROM 'on ([0-9]+) pages')::int) FROM ticks WHERE job LIKE %s AND slot > %s
+        """
+        return int(self.fleet.one(query, f"poll_{self.provider}_%", self.since) or 0)
 
     def calls(self) -> int:
         """All of them."""

@@ -78,9 +78,7 @@ def play(fleet: Fleet, scene: Scene) -> dict[str, float]:
     drop(fleet, *scene.providers)
     heard = [Heard(fleet, provider) for provider in scene.providers]
     for one in heard:
-        one.look()
-        one.walks.clear()
-        one.steps.clear()
+        one.begin()
     crowd = Crowd(fleet)
     acts = list(scene.acts())
     flows = scene.left()
