@@ -15,6 +15,7 @@ from funding import calls
 from funding import intentions as rules
 from funding.flows import bridge_withdrawal_checks, due_checks, stripe_takings
 from funding.policy import Policy
+from tests.simulation import history
 from tests.simulation.play import play
 from tests.simulation.stage import Stage
 from web.inbox_writer import InboxWriter
@@ -141,6 +142,7 @@ def ownership(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taken != findings.ANSWERS["references"], "a record reads otherwise: look for its guard again"
     monkeypatch.setattr(findings, "ANSWERS", {**findings.ANSWERS, "references": taken})
     monkeypatch.setattr(recording, "_statement", recording._statement.__wrapped__)
+    monkeypatch.setattr(history, "QUIET_ROUNDS", 40)  # it goes round for ever: soon enough seen
 
 
 def look_before_sending(monkeypatch: pytest.MonkeyPatch) -> None:
