@@ -1,5 +1,6 @@
 """How every process speaks of itself: one line an event, fixed names, ids as fields, nothing personal or secret."""
 
+import linecache
 import logging
 import re
 import sys
@@ -19,6 +20,12 @@ _UNSPEAKABLE: Final = re.compile(
     re.IGNORECASE,
 )
 _PASSWORD_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+# What an event for Sentry may consist of; all else (request, user, extra, contexts, breadcrumbs, what a later release
+# of its client adds) is left out.
+_SENT: Final = frozenset(
+    {"event_id", "timestamp", "level", "platform", "server_name", "release", "environment", "sdk", "modules"}
+    | {"logger", "message", "logentry", "exception", "tags"}
+)
 
 
 def configure(level: str = "info", *, stream: TextIO | None = None) -> None:
@@ -111,10 +118,12 @@ def _report(_logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutab
 
 def _strip_event(event: Event, hint: Hint) -> Event:
     """Where it failed and of what kind, without the request, the variables, the people and what errors quote."""
-    for part in ("request", "user", "extra", "breadcrumbs", "contexts"):
-        event.pop(part, None)  # type: ignore[misc]  # the names above are keys of an event
+    for part in set(event) - _SENT:
+        event.pop(part)  # type: ignore[misc]  # the names are keys of the event
+    if "tags" in event:
+        event["tags"] = {name: value for name, value in event["tags"].items() if name == "event"}
     if "logentry" in event:
-        event["logentry"] = {"message": str(_scrubbed(event["logentry"].get("message")))}
+        event["logentry"] = {"message": _line(hint.get("log_record"))}
     raised = hint.get("exc_info")
     known = {str(error): speakable(error) for error in causes(raised[1])} if raised and raised[1] else {}
     for failure in event.get("exception", {}).get("values", []):
@@ -122,3 +131,13 @@ def _strip_event(event: Event, hint: Hint) -> Event:
         for frame in (failure.get("stacktrace") or {}).get("frames", []):
             frame.pop("vars", None)
     return event
+
+
+def _line(record: logging.LogRecord | None) -> str:
+    """A library's line without its data: as it stands in quotes in the library's code, or only where it was said."""
+    if record is None:
+        return ""
+    code, words = "".join(linecache.getlines(record.pathname)), str(record.msg)
+    if f'"{words}"' in code or f"'{words}'" in code:
+        return words
+    return f"{record.module}.{record.funcName}:{record.lineno}"

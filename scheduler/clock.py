@@ -27,7 +27,6 @@ from scheduler.leader import Leadership
 from scheduler.metrics import ClockMetrics
 
 EVERY_SECOND: Final = timedelta(seconds=1)
-TICKS_EVERY: Final = timedelta(seconds=5)
 RESULTS: Final = {
     EVENT_JOB_EXECUTED: "done",
     EVENT_JOB_ERROR: "error",
@@ -68,7 +67,7 @@ class Clock:
         self._timetable = timetable
         self._metrics = metrics
         self._declared: Lead | None = None
-        self._ticking = threading.Lock()  # taking the lease and the five-second job may both tick
+        self._ticking = threading.Lock()  # taking the lease and the job of each second may both tick
         self._scheduler = self._scheduled()
 
     def run(self) -> None:
@@ -126,7 +125,7 @@ class Clock:
         scheduler.add_listener(self._count, sum(RESULTS))
         for name, act, every in (
             ("lead", self.keep_lead, EVERY_SECOND),
-            ("tick", self._leading(self.tick), TICKS_EVERY),
+            ("tick", self._leading(self.tick), EVERY_SECOND),
             ("dispatch", self._leading(self.dispatch), EVERY_SECOND),
             ("sessions", self._leading(self.sweep_sessions), EVERY_SECOND),
         ):

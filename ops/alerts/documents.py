@@ -18,6 +18,14 @@ METRICS_FILE: Final = "docs/metrics.md"
 _UNITS: Final = {"s": "s", "%": "percentunit", "": "short"}
 _SHOWN: Final = {"s": "humanizeDuration", "%": "humanizePercentage", "": "humanize"}
 _WIDTH, _HEIGHT = 12, 8  # of a panel, on Grafana's grid of 24 columns
+# Counters of single processes worth a look: title, question, name, labels.
+_COUNTERS: Final = (
+    ("Events at the door", "What came in?", "rampkeeper_door_events_total", ("provider", "result")),
+    ("Turned away at the door", "What was refused, and why?", "rampkeeper_door_refusals_total", ("provider", "reason")),
+    ("Trouble at the door", "What kept the door from storing at once?", "rampkeeper_door_trouble_total", ("kind",)),
+    ("The clock's own jobs", "How did they end?", "rampkeeper_clock_runs_total", ("job", "result")),
+    ("Breaks of streams", "How often did a stream end?", "rampkeeper_stream_breaks_total", ("provider", "stream")),
+)
 
 
 def documents() -> Mapping[str, str]:
@@ -56,12 +64,16 @@ def _quoted(text: str) -> str:
 
 
 def dashboard() -> str:
-    """A dashboard for Grafana: what fires, then a panel for each figure and for each share that a rule watches."""
+    """A dashboard for Grafana: what fires, a panel for each share that a rule watches and each figure, then counters.
+
+    Its shape is that of Grafana's classic model (`dashboard.jsonschema.json` of its foundation SDK).
+    """
     panels = [_firing_panel()]
     watched = {rule.looks_at.figure: rule for rule in RULES if isinstance(rule.looks_at, Level)}
     shares = [rule for rule in RULES if not isinstance(rule.looks_at, Level)]
     drawn = [_share_panel(rule) for rule in shares]
     drawn += [_figure_panel(figure, watched.get(figure.name)) for figure in FIGURES]
+    drawn += [_counter_panel(*counter) for counter in _COUNTERS]
     for place, panel in enumerate(drawn):
         row, column = divmod(place, 2)
         at = {"h": _HEIGHT, "w": _WIDTH, "x": column * _WIDTH, "y": 5 + row * _HEIGHT}
@@ -77,6 +89,7 @@ def dashboard() -> str:
         "templating": {
             "list": [{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus"}]
         },
+        "annotations": {"list": []},
         "panels": panels,
     }
     return json.dumps(whole, indent=2) + "\n"
@@ -117,6 +130,12 @@ def _figure_panel(figure: Figure, rule: Rule | None) -> dict[str, Any]:
     return _panel(figure.name.replace("_", " ").capitalize(), figure.question, query, legend, rule)
 
 
+def _counter_panel(title: str, question: str, name: str, labels: tuple[str, ...]) -> dict[str, Any]:
+    query = f"sum by ({', '.join(labels)}) (increase({name}[5m]))"
+    legend = " ".join(f"{{{{{label}}}}}" for label in labels)
+    return _panel(title, f"{question} In the last 5 minutes, all processes together.", query, legend, None)
+
+
 def _panel(title: str, question: str, query: str, legend: str, rule: Rule | None) -> dict[str, Any]:
     steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
     if rule is not None and not rule.below:
@@ -152,8 +171,9 @@ def metrics_page() -> str:
         "",
         "`/metrics` of every web process shows these figures, read from Postgres at each scrape, beside the counters",
         "of its own process (`rampkeeper_door_*`). All web processes show the same: take the highest, never the sum.",
-        "`rampkeeper_fleet_readable` is 0, and the others are absent, while Postgres cannot be read. Worker and clock",
-        "serve counters of their own on `METRICS_PORT`; their help texts are the questions they answer.",
+        "`rampkeeper_fleet_readable` is 0, and the others are absent, while Postgres cannot be read. On `METRICS_PORT`",
+        "the clock serves counters of its own, whose help texts are the questions they answer, and a worker what its",
+        "process takes: memory, processor time, open files. What workers do is among these figures.",
         "",
         "All are gauges. No query reads what is over: windows end after the newest 10,000 rows of an index by time,",
         "and open things are found by indexes that hold nothing else, so a scrape costs the same beside a million",

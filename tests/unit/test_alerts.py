@@ -38,7 +38,7 @@ class TestDocuments:
         assert (ROOT / path).read_text(encoding="utf-8") == current, "run `python -m ops.alerts.documents`"
 
     def test_rules_have_the_shape_that_prometheus_reads(self, shipped_rules: list[dict[str, Any]]) -> None:
-        """promtool is not at hand; it would refuse any other key, and durations without a unit."""
+        """Also where promtool is not at hand, which would refuse any other key, and durations without a unit."""
         assert len(shipped_rules) == len(RULES)
         for rule in shipped_rules:
             assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
