@@ -64,7 +64,7 @@ def plan(intention: Intention | None, *, policy: Policy, now: datetime, look_fir
         sending = Send(_next_generation(intention), again=False)
         # After lost commits a call may have been made that nobody remembers: look, and only then send.
         return LookUp(then=sending) if look_first and policy.can_look_up else sending
-    key_lives = policy.key_lifetime is not None and now - intention.born_at < policy.key_lifetime - KEY_MARGIN
+    key_lives = is_alive(intention, policy=policy, now=now)
     may_be_cached = intention.outcome == "answered_5xx" and intention.sends >= CACHED_ANSWERS
     under_its_key = Send(intention.generation, again=True) if key_lives and not may_be_cached else None
     if under_its_key is not None and not look_first:
@@ -76,6 +76,11 @@ def plan(intention: Intention | None, *, policy: Policy, now: datetime, look_fir
     looking = _look_twice(intention, policy=policy, now=now)
     # What both listings hid is not made again under a key that lives: it is answered again.
     return looking or under_its_key or Send(intention.generation + 1, again=False)
+
+
+def is_alive(intention: Intention, *, policy: Policy, now: datetime) -> bool:
+    """Whether the provider surely honours the intention's key still."""
+    return policy.key_lifetime is not None and now - intention.born_at < policy.key_lifetime - KEY_MARGIN
 
 
 def _next_generation(intention: Intention | None) -> int:

@@ -55,6 +55,26 @@ class Abandoned:
     refused: str | None = None
 
 
+class Pace:
+    """Spreads replays over time: so many a second, in the order they are asked for; the first waits for `first`."""
+
+    def __init__(self, per_second: int, *, first: timedelta = timedelta(0)) -> None:
+        self._per_second = per_second
+        self._first = first
+        self._given = 0
+
+    @property
+    def following(self) -> timedelta:
+        """How long the next one would wait."""
+        return self._first + timedelta(microseconds=self._given * 1_000_000 // self._per_second)
+
+    def next(self) -> timedelta:
+        """How long the next one waits."""
+        delay = self.following
+        self._given += 1
+        return delay
+
+
 def judge(letter: Letter) -> Answer:
     """What a replay of this letter would answer as things stand."""
     if letter.status == "replaying":
@@ -78,7 +98,7 @@ def find(desk: Desk, wanted: Filter) -> list[Letter]:
 
 def dry_run(letters: Sequence[Letter], *, per_second: int = RATE) -> list[Replayed]:
     """What a replay would do to each, in order; nothing is changed."""
-    pace = _Pace(per_second)
+    pace = Pace(per_second)
     return [_result(letter, pace) for letter in letters]
 
 
@@ -94,19 +114,20 @@ def replay_letters(
     `per_second` of them become due in a second. A chunk is one transaction: what was answered stands even when a later
     chunk fails. Two replays at once: each letter is replayed by one of them.
     """
-    pace = _Pace(per_second)
+    pace = Pace(per_second)
     results: list[Replayed] = []
     for chunk in _chunks(letters):
         with desk.sheet() as sheet:
             standing = replay.lock_letters(sheet.connection, chunk)
-            done = [_result(standing[letter.id], pace) for letter in chunk]
-            _write(sheet, done)
+            done = replay_locked(sheet, [standing[letter.id] for letter in chunk], pace)
         results += done
         progress(len(results))
     return results
 
 
-def _write(sheet: Sheet, done: Sequence[Replayed]) -> None:
+def replay_locked(sheet: Sheet, letters: Sequence[Letter], pace: Pace) -> list[Replayed]:
+    """Replay letters, locked as they stand, in this transaction; a result for each."""
+    done = [_result(letter, pace) for letter in letters]
     going = [result for result in done if result.answer is Answer.REPLAYING]
     moved = [result.letter.id for result in done if result.answer is Answer.MOVED]
     replay.mark_replaying(sheet.connection, [result.letter.id for result in going])
@@ -122,6 +143,7 @@ def _write(sheet: Sheet, done: Sequence[Replayed]) -> None:
     sheet.events += [event for event, delay in events if not delay]
     for result in done:
         sheet.note("dead_letter.replay", str(result.letter.id), result=str(result.answer), **_named(result.letter))
+    return done
 
 
 def abandon_letters(desk: Desk, letters: Sequence[Letter], *, reason: str) -> list[Abandoned]:
@@ -192,21 +214,7 @@ _SETTLE: Final = {
 }
 
 
-class _Pace:
-    """Spreads replays over time: so many a second, in the order they are asked for."""
-
-    def __init__(self, per_second: int) -> None:
-        self._per_second = per_second
-        self._given = 0
-
-    def next(self) -> timedelta:
-        """How long the next one waits."""
-        delay = timedelta(microseconds=self._given * 1_000_000 // self._per_second)
-        self._given += 1
-        return delay
-
-
-def _result(letter: Letter, pace: _Pace) -> Replayed:
+def _result(letter: Letter, pace: Pace) -> Replayed:
     answer = judge(letter)
     if answer is not Answer.REPLAYING:
         return Replayed(letter=letter, answer=answer)
