@@ -92,11 +92,12 @@ def flows_of(connection: Connection, since: datetime, until: datetime) -> Figure
     return _rows(
         connection,
         """
-        SELECT kind, state, count(*) AS flows, count(*) FILTER (WHERE parked_at IS NOT NULL) AS parked,
+        SELECT kind, state, status <> 'open' AS is_over, count(*) AS flows,
+               count(*) FILTER (WHERE parked_at IS NOT NULL) AS parked,
                asset, sum(amount) AS amount, asset_out, sum(amount_out) AS amount_out,
                percentile_disc(0.5) WITHIN GROUP (ORDER BY closed_at - created_at) AS median_time
           FROM flows WHERE created_at >= :since AND created_at < :until
-         GROUP BY kind, state, asset, asset_out ORDER BY kind, state, asset, asset_out
+         GROUP BY kind, state, status <> 'open', asset, asset_out ORDER BY kind, state, is_over, asset, asset_out
         """,
         since=since,
         until=until,

@@ -11,6 +11,7 @@ from db import report_figures
 from ops.cli.options import INSTANCE, Command, Moment, resolve
 from ops.cli.reach import reading_from
 from ops.reports import contents
+from ops.reports.daily import daily as day_report
 from ops.reports.render import FORMATS
 from ops.reports.report import Report
 
@@ -56,7 +57,7 @@ def daily(form: str, output: Any, instance: str | None, date: datetime | None) -
 
     def made(connection: Connection) -> Report:
         day = date.replace(tzinfo=UTC) if date else report_figures.now(connection).astimezone(UTC)
-        return contents.daily(connection, day.replace(hour=0, minute=0, second=0, microsecond=0))
+        return day_report(connection, day.replace(hour=0, minute=0, second=0, microsecond=0))
 
     _write(form, output, instance, made)
 

@@ -78,6 +78,11 @@ def length_text(length: timedelta) -> str:
     return sign + " ".join(parts[:2])
 
 
+def short_length(length: timedelta) -> str:
+    """A length of time of which seconds may say too little: "820 ms", "4s", "2d 3h"."""
+    return length_text(length) if length >= timedelta(seconds=1) else f"{length // timedelta(milliseconds=1)} ms"
+
+
 def to_json(value: Any, *, indent: int | None = 2) -> str:
     """One JSON document: times as RFC 3339 in UTC, ids as text, amounts as integers."""
     return json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)

@@ -1,10 +1,11 @@
-"""What stands in each report."""
+"""What stands in the reports of the desk: dead letters, and reconciliation."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from db import ledger_reports, report_figures
+from db import report_figures
 from db.letter_listings import letter_groups
 from ops.reports.cells import Column, Row, column, length_text, money_column, money_text
 from ops.reports.report import Chart, Report, Section
@@ -24,7 +25,7 @@ def dead_letters(connection: Connection, since: datetime) -> Report:
         facts=[
             ("waiting", str(sum(group["letters"] for group in groups))),
             ("customers", str(len({row["customer"] for row in waiting if row["customer"]}))),
-            ("at risk", _totals(waiting, "amount")),
+            ("at risk", totals(waiting, "amount")),
             ("oldest", length_text(made_at - waiting[0]["opened_at"]) if waiting else "none"),
         ],
         sections=[
@@ -44,7 +45,7 @@ def dead_letters(connection: Connection, since: datetime) -> Report:
                     column("message", "newest says"),
                 ],
                 rows=groups,
-                chart=Chart("Letters by cause", [(group["error"], group["letters"]) for group in groups[:12]]),
+                charts=[Chart("Letters by cause", [(group["error"], (group["letters"],)) for group in groups[:12]])],
             ),
             Section(
                 key="waiting",
@@ -67,7 +68,13 @@ def dead_letters(connection: Connection, since: datetime) -> Report:
                 title="Opened by day",
                 columns=[column("day"), column("opened", right=True), column("waiting", "still waiting", right=True)],
                 rows=days,
-                chart=Chart("Opened by day", [(row["day"], row["opened"]) for row in days]),
+                charts=[
+                    Chart(
+                        "Letters opened on each day",
+                        [(row["day"], (row["opened"] - row["waiting"], row["waiting"])) for row in days],
+                        ("settled", "still waiting"),
+                    )
+                ],
             ),
             Section(
                 key="outcomes",
@@ -89,7 +96,7 @@ def reconciliation(connection: Connection, since: datetime) -> Report:
         made_at=made_at,
         facts=[
             ("open breaks", str(sum(row["breaks"] for row in types))),
-            ("at risk", _totals(found, "amount_at_risk")),
+            ("at risk", totals(found, "amount_at_risk")),
             ("without an owner", str(sum(row["without_owner"] for row in types))),
         ],
         sections=[
@@ -106,7 +113,9 @@ def reconciliation(connection: Connection, since: datetime) -> Report:
                     column("without_owner", "without owner", right=True),
                 ],
                 rows=types,
-                chart=Chart("Open breaks", [(f"{row['provider']} {row['type']}", row["breaks"]) for row in types[:12]]),
+                charts=[
+                    Chart("Open breaks", [(f"{row['provider']} {row['type']}", (row["breaks"],)) for row in types[:12]])
+                ],
             ),
             Section(
                 key="breaks",
@@ -145,64 +154,13 @@ def reconciliation(connection: Connection, since: datetime) -> Report:
     )
 
 
-def daily(connection: Connection, day: datetime) -> Report:
-    """What happened on one day, in UTC; `day` is its midnight."""
-    until = day + timedelta(days=1)
-    flows = report_figures.flows_of(connection, day, until)
-    hours = report_figures.flows_by_hour(connection, day, until)
-    assets = ledger_reports.trial_balance(connection)
-    desk = report_figures.desk_of(connection, day, until)
-    return Report(
-        title=f"Day report {day.date().isoformat()}",
-        made_at=report_figures.now(connection),
-        facts=[
-            ("opened", str(sum(row["flows"] for row in flows))),
-            ("parked", str(sum(row["parked"] for row in flows))),
-            ("came in", _totals(flows, "amount")),
-            ("went on", _totals(flows, "amount_out", "asset_out")),
-            ("ledger", "balances" if not any(assets.values()) else "DOES NOT BALANCE"),
-            *((name.replace("_", " "), str(number)) for name, number in desk.items()),
-        ],
-        sections=[
-            Section(
-                key="flows",
-                title="Flows opened that day",
-                none="none was opened",
-                columns=[
-                    column("kind"),
-                    column("state"),
-                    column("flows", right=True),
-                    column("parked", right=True),
-                    money_column("came in"),
-                    money_column("went on", "amount_out", "asset_out"),
-                    column("median_time", "median time", right=True),
-                ],
-                rows=flows,
-                chart=Chart("Flows opened by hour", [(row["hour"], row["flows"]) for row in hours]),
-            ),
-            Section(
-                key="events",
-                title="Events received",
-                none="none was received",
-                columns=[
-                    column("provider"),
-                    column("source"),
-                    column("state"),
-                    column("events", right=True),
-                    column("duplicates", right=True),
-                ],
-                rows=report_figures.events_of(connection, day, until),
-            ),
-        ],
-    )
-
-
-def _totals(rows: list[Row] | list[dict[str, object]], amount: str, asset: str = "asset") -> str:
-    totals: dict[str, int] = {}
+def totals(rows: Sequence[Row], amount: str, asset: str = "asset") -> str:
+    """What rows sum up to, asset by asset: "1.00 USD, 2.00 USDC"; nulls are passed over."""
+    sums: dict[str, int] = {}
     for row in rows:
         if row[amount] is not None and row[asset] is not None:
-            totals[str(row[asset])] = totals.get(str(row[asset]), 0) + int(str(row[amount]))
-    return _amounts(totals) or "nothing"
+            sums[str(row[asset])] = sums.get(str(row[asset]), 0) + int(str(row[amount]))
+    return _amounts(sums) or "nothing"
 
 
 def _amounts(totals: dict[str, int]) -> str:
