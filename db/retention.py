@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 KEEP_BODIES: Final = timedelta(days=90)
 KEEP_TRACES: Final = timedelta(days=30)  # delivery attempts, ticks, sessions
+KEEP_REPORTS: Final = timedelta(days=400)  # so that the same day a year ago can be read beside this one
 
 # Each statement takes one small batch, skipping rows that somebody has locked, and says how many rows it changed.
 STATEMENTS: Final = {
@@ -43,12 +44,23 @@ STATEMENTS: Final = {
         )
         DELETE FROM worker_sessions s USING old WHERE s.id = old.id
     """),
+    "reports": text("""
+        WITH old AS (
+          SELECT name, day FROM reports
+           WHERE day < ((rk_now() AT TIME ZONE 'UTC') - CAST(:reports AS interval))::date
+           ORDER BY day, name LIMIT :limit FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM reports r USING old WHERE r.name = old.name AND r.day = old.day
+    """),
 }
 
 
 def clear(connection: Connection, what: str, *, limit: int) -> int:
-    """Clear one batch of `what`, a name of STATEMENTS; how many rows. Bodies by ix_inbox_events_bodies."""
-    values = {"bodies": KEEP_BODIES, "traces": KEEP_TRACES, "limit": limit}
+    """Clear one batch of `what`, a name of STATEMENTS; how many rows.
+
+    Bodies by ix_inbox_events_bodies, reports by ix_reports_day.
+    """
+    values = {"bodies": KEEP_BODIES, "traces": KEEP_TRACES, "reports": KEEP_REPORTS, "limit": limit}
     statement = STATEMENTS[what]
     wanted = {name: values[name] for name in statement.compile().params}
     return connection.execute(statement, wanted).rowcount

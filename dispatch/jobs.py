@@ -8,6 +8,7 @@ RETENTION: Final = "retention"
 SILENT_PROVIDERS: Final = "silent_providers"
 UNCLAIMED_RECEIPTS: Final = "unclaimed_receipts"
 ALERTS: Final = "alerts"
+REPORTS: Final = "reports"
 
 
 def poll_job(provider: str, poll: str) -> str:

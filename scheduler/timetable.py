@@ -24,5 +24,6 @@ def timetable(*, poll: timedelta, listings: Mapping[str, Sequence[str]]) -> tupl
         Slots(jobs.INVARIANTS, 5 * MINUTE),
         Slots(jobs.SILENT_PROVIDERS, 5 * MINUTE),
         Slots(jobs.UNCLAIMED_RECEIPTS, 5 * MINUTE),
+        Slots(jobs.REPORTS, DAY, offset=timedelta(minutes=7)),
         Slots(jobs.RETENTION, DAY, offset=timedelta(hours=3, minutes=17)),
     )

@@ -1,6 +1,7 @@
 """Every job of the timetable and every look that this process can do, put together from its settings."""
 
 from db.engine import UnitOfWork
+from db.notifications import Channel
 from db.sealing import Sealer
 from dispatch import jobs
 from dispatch.wake import Wake
@@ -13,6 +14,7 @@ from workers.comparisons import Comparisons
 from workers.doors import Doors
 from workers.listings import looks_of, polls_of
 from workers.polls import Polls
+from workers.reports import DailyReports
 from workers.sweeps import Sweeps, limits_of
 from workers.turned_away import TurnedAway
 from workers.walks import Walker
@@ -49,6 +51,7 @@ def make_polls(
             **sweeps.chores(),
             **comparisons.chores(),
             jobs.ALERTS: lambda _: watch_alerts(begin, wake, settings),
+            jobs.REPORTS: DailyReports(begin=begin, wake=wake, channels=_people(settings)).keep_yesterday,
         },
         asks=comparisons.asks(),
     )
@@ -57,6 +60,11 @@ def make_polls(
 def watch_alerts(begin: UnitOfWork, wake: Wake, settings: Settings) -> str:
     """Tell people of what is wrong now and has lasted, and of what is over; only logged where nobody is to be told."""
     with begin() as connection:
-        told = alerts.watch(connection, ("apprise",) if settings.notify.apprise_urls else ())
+        told = alerts.watch(connection, _people(settings))
     wake.notifications(told)
     return f"{len(told)} told"
+
+
+def _people(settings: Settings) -> tuple[Channel, ...]:
+    """The channel by which people are told; none where nobody is to be told."""
+    return ("apprise",) if settings.notify.apprise_urls else ()

@@ -16,10 +16,11 @@ td{vertical-align:top}th{border-bottom:2px solid var(--strong)}td{border-bottom:
 figure{margin:0 0 1rem}figcaption{color:var(--soft);font-size:.85rem}
 figcaption span{margin-left:.9rem;white-space:nowrap}
 .chart th,.chart td{border:0;padding:.15rem .5rem .15rem 0;vertical-align:middle}
-.chart{table-layout:fixed}.chart th{font-weight:400;width:11rem;overflow-wrap:anywhere}.chart .n{width:17rem}
+.chart{table-layout:fixed}.chart th{font-weight:400;width:11rem;overflow-wrap:anywhere}
+.chart .n{width:17rem;white-space:normal}
 .bars svg{display:block}
 .s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}
-@media(max-width:40rem){body{margin:1rem auto}.chart th{width:30%}.chart .n{white-space:normal;width:32%}
+@media(max-width:40rem){body{margin:1rem auto}.chart th{width:30%}.chart .n{width:32%}
 .facts{gap:.5rem}}
 @media screen and (prefers-color-scheme:dark){
 :root{--ink:#dde3ec;--paper:#12161c;--soft:#93a0b1;--line:#2b333f;--strong:#46505e}

@@ -15,13 +15,16 @@ BAR_HEIGHT: Final = 10
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full-width forms too
 
 
-def as_text(report: Report) -> str:
-    """Plain text, columns aligned."""
+def as_text(report: Report, *, most: int | None = None) -> str:
+    """Plain text, columns aligned; with `most`, no more rows than that of each section, and how many were left out."""
     lines = [report.title, as_of(report), ""]
     width = max((len(name) for name, _ in report.facts), default=0)
     lines += [f"{name.ljust(width)}  {value}" for name, value in report.facts]
     for section in report.sections:
-        lines += ["", section.title, *(aligned(section.rows, section.columns) if section.rows else [section.none])]
+        rows = section.rows[:most]
+        lines += ["", section.title, *(aligned(rows, section.columns) if rows else [section.none])]
+        if len(rows) < len(section.rows):
+            lines.append(f"and {len(section.rows) - len(rows)} more")
     return "\n".join(lines) + "\n"
 
 

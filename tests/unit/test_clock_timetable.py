@@ -31,7 +31,7 @@ def test_every_job_is_done_by_some_worker() -> None:
     comparisons = Comparisons(begin=sweeps.begin, providers=Configured(), poll=MINUTE)  # type: ignore[arg-type]
     done = {jobs.poll_job(provider, name) for provider, name in polls}
     listings = {name: [each.name for each in one.listings] for name, one in Configured.connected.items()}
-    done |= {*sweeps.chores(), *comparisons.chores(), jobs.ALERTS}
+    done |= {*sweeps.chores(), *comparisons.chores(), jobs.ALERTS, jobs.REPORTS}
 
     assert {slots.job for slots in timetable(poll=MINUTE, listings=listings)} == done
 
