@@ -54,12 +54,17 @@ _AT_RISK: Final = text(f"""
       UNION ALL
       SELECT 'break', asset, amount_at_risk, opened_at, closed_at FROM breaks
        WHERE amount_at_risk > 0 AND asset IS NOT NULL AND opened_at < :until AND coalesce(closed_at >= :since, true)
+    ), changes AS (  -- summed up by day first: a letter that stands for a fortnight is not counted fourteen times
+      SELECT what, asset, date_bin('24 hours', at, CAST(:since AS timestamptz)) AS at, sum(amount) AS amount
+        FROM (SELECT what, asset, greatest(opened_at, :since) AS at, amount FROM risky
+              UNION ALL SELECT what, asset, over_at, -amount FROM risky WHERE over_at < :until) AS one
+       GROUP BY 1, 2, 3
     )
     SELECT d.day, a.asset,
-           coalesce(sum(r.amount) FILTER (WHERE r.what = 'letter'), 0) AS letters,
-           coalesce(sum(r.amount) FILTER (WHERE r.what = 'break'), 0) AS breaks
-      FROM ({_DAYS}) AS d CROSS JOIN (SELECT DISTINCT asset FROM risky) AS a
-      LEFT JOIN risky r ON r.asset = a.asset AND r.opened_at < d.ends AND coalesce(r.over_at >= d.ends, true)
+           coalesce(sum(c.amount) FILTER (WHERE c.what = 'letter'), 0) AS letters,
+           coalesce(sum(c.amount) FILTER (WHERE c.what = 'break'), 0) AS breaks
+      FROM ({_DAYS}) AS d CROSS JOIN (SELECT DISTINCT asset FROM changes) AS a
+      LEFT JOIN changes c ON c.asset = a.asset AND c.at <= d.at
      GROUP BY a.asset, d.day ORDER BY a.asset, d.day
 """)  # noqa: S608 -- a constant of this file
 
