@@ -31,5 +31,5 @@ body{margin:0;max-width:none;padding:0;font-size:10pt}.wide{overflow:visible}.fa
 thead{display:table-header-group}h2,figcaption{break-after:avoid}
 .chart th{width:24%}.chart .n{width:30%}.wide table{font-size:7.5pt}
 .wide th,.wide td{padding:.2rem .3rem;overflow-wrap:anywhere}
-.wide .n{white-space:normal}}
+.wide th{overflow-wrap:normal}.wide .n{white-space:normal;overflow-wrap:normal}}
 """
