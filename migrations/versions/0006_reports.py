@@ -5,8 +5,8 @@ A new table with its index: nobody waits. Down: drop it; what was kept is lost.
 
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
