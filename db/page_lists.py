@@ -1,41 +1,16 @@
-"""Lists for pages, a page at a time: each goes on after the row where the last page ended. Nothing here locks.
-
-A place in a list is the time and the id of a row, so that rows that come or go meanwhile shift nothing.
-"""
+"""Lists for pages, a page at a time. Nothing here locks."""
 
 # ruff: noqa: S608 (queries are put together from constants of this package; values are always parameters)
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 from sqlalchemy import Connection
 
 from db.listings import FLOW, LETTER
 from db.overview import WAITING_LETTERS
-from db.page_reading import Rows, rows
+from db.page_places import MOST, Page, Place, after_values, page_of, windowed
+from db.page_reading import rows
 from db.report_figures import BREAK
-
-MOST: Final = 50  # rows of a page
-WINDOW: Final = 2_000  # rows a filter looks through for them
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page ends: the next one begins behind this row."""
-
-    at: datetime
-    id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The rows of one page, and where the next one begins; None when this is the last."""
-
-    rows: Rows
-    next: Place | None
-
 
 # View: its condition, the time it goes by, and whether the newest come first.
 # Served by ix_flows_open_moved_at, ix_flows_parked and ix_flows_created_at.
@@ -60,41 +35,22 @@ def flows(
 ) -> Page:
     """Flows of one view: the longest waiting first of what moves or is parked, else the newest first.
 
-    A filter looks through the next `WINDOW` rows of the view; when they are through before the page is full, the
+    A filter looks through the next 2,000 rows of the view; when they are through before the page is full, the
     next page goes on behind them. Those of one customer by ix_flows_customer. Raises: KeyError: no such view.
     """
     condition, column, newest_first = _VIEWS[view]
     way, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-    wanted = {"kind": kind, "state": state, "provider": provider}
-    filters = [f"{name} = :{name}" for name, value in wanted.items() if value is not None]
     bounds = [condition]
     bounds += ["f.customer_id = :customer"] if customer is not None else []
     bounds += [f"(f.{column}, f.id) {beyond} (:at, :id)"] if after else []
-    looked_at = f"""
-        SELECT f.id, f.{column} AS at, f.kind, f.state, f.provider FROM flows f
-         WHERE {" AND ".join(bounds)} ORDER BY f.{column} {way}, f.id {way}
-    """
-    place = _after(after) | ({"customer": customer} if customer is not None else {})
-    window = WINDOW if filters else MOST + 1
-    found = rows(
+    return windowed(
         connection,
-        f"""
-        WITH looked_at AS MATERIALIZED ({looked_at} LIMIT :window), chosen AS (
-          SELECT id, at FROM looked_at WHERE {" AND ".join(filters) or "true"} ORDER BY at {way}, id {way} LIMIT :most
-        )
-        SELECT {FLOW}, f.status, f.parked_at, c.at AS place_at
-          FROM chosen c JOIN flows f ON f.id = c.id ORDER BY c.at {way}, c.id {way}
-        """,
-        **place,
-        **{name: value for name, value in wanted.items() if value is not None},
-        window=window,
-        most=MOST + 1,
+        f"SELECT f.id, f.{column} AS at, f.kind, f.state, f.provider FROM flows f WHERE {' AND '.join(bounds)}",
+        f"{FLOW}, f.status, f.parked_at FROM chosen c JOIN flows f ON f.id = c.id",
+        wanted={"kind": kind, "state": state, "provider": provider},
+        values=after_values(after) | ({"customer": customer} if customer is not None else {}),
+        way=way,
     )
-    page = _page(found, "place_at")
-    if filters and page.next is None:
-        edge = rows(connection, f"{looked_at} OFFSET :last LIMIT 1", **place, last=window - 1)
-        page = Page(page.rows, Place(edge[0]["at"], edge[0]["id"]) if edge else None)
-    return page
 
 
 def letters(
@@ -105,7 +61,7 @@ def letters(
     Served by uq_dead_letters_flow and uq_dead_letters_event, ix_dead_letters_opened_at, or for one cause
     (`fingerprint`) ix_dead_letters_fingerprint.
     """
-    source, values = "dead_letters", _after(after)
+    source, values = "dead_letters", after_values(after)
     bounds = ["(d.opened_at, d.id) < (:at, :id)"] if after else []
     if fingerprint is not None:
         bounds += ["d.fingerprint = :fingerprint", "d.status IN ('open', 'replaying')" if waiting else "true"]
@@ -121,7 +77,7 @@ def letters(
         **values,
         page=MOST + 1,
     )
-    return _page(found, "opened_at")
+    return page_of(found, "opened_at")
 
 
 def breaks(
@@ -144,16 +100,7 @@ def breaks(
          ORDER BY b.opened_at {way}, b.id {way} LIMIT :page
         """,
         **wanted,
-        **_after(after),
+        **after_values(after),
         page=MOST + 1,
     )
-    return _page(found, "opened_at")
-
-
-def _after(place: Place | None) -> dict[str, Any]:
-    return {"at": place.at, "id": place.id} if place else {}
-
-
-def _page(found: Rows, at: str) -> Page:
-    shown = found[:MOST]
-    return Page(shown, Place(shown[-1][at], UUID(shown[-1]["id"])) if len(found) > MOST else None)
+    return page_of(found, "opened_at")

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from settings.values import OpsUser
 from web.body import BodyReader
-from web.pages import assets, desk, errors, headers, reading, words
+from web.pages import assets, checks, desk, errors, headers, outside, reading, words
 from web.pages.crowd import Crowd
 from web.pages.doorway import Doorway
 from web.pages.sessions import LASTS, Sessions, session_key
@@ -48,6 +48,8 @@ def create_pages(config: PagesConfig, *, engine: Engine, bodies: BodyReader) -> 
     Doorway(config.users, bodies=bodies).mount(app)
     reading.mount(app, engine, crowd)
     desk.mount(app, config.providers)
+    app.register_blueprint(outside.pages)
+    app.register_blueprint(checks.pages)
     return _at_its_root(app)
 
 

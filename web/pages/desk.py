@@ -1,7 +1,6 @@
 """The pages themselves: each reads what it shows in one look, then is written."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response as AnyResponse
 
 from db import break_listings, letter_listings, listings, page_lists
-from db.page_lists import Place
 from db.report_figures import now
 from db.search import search as find
 from db.story import story as read_story
@@ -20,6 +18,7 @@ from ops.reports.next_act import next_act
 from ops.reports.overview import overview as read_overview
 from ops.reports.stages import stages
 from ops.reports.timeline import postings, timeline
+from web.pages.asked import filters_of, live_s_of, place_asked
 from web.pages.reading import looking
 
 PROVIDERS: Final = "ops_providers"
@@ -50,12 +49,12 @@ def flows() -> str:
     view = request.args.get("view", "moving")
     if view not in page_lists.VIEWS:
         abort(404)
-    filters = _filters("kind", "state", "provider", "customer")
+    filters = filters_of("kind", "state", "provider", "customer")
     with looking() as connection:
-        page = page_lists.flows(connection, view, after=_place(), **filters)
+        page = page_lists.flows(connection, view, after=place_asked(UUID), **filters)
         moment = now(connection)
     return render_template(
-        "flows.html", page=page, view=view, views=page_lists.VIEWS, filters=filters, now=moment, live_s=_live_s()
+        "flows.html", page=page, view=view, views=page_lists.VIEWS, filters=filters, now=moment, live_s=live_s_of()
     )
 
 
@@ -84,11 +83,11 @@ def story(flow: UUID) -> str:
 def letters() -> str:
     """Dead letters, a page at a time."""
     waiting = request.args.get("view", "waiting") != "all"
-    filters = _filters("fingerprint")
+    filters = filters_of("fingerprint")
     with looking() as connection:
-        page = page_lists.letters(connection, waiting=waiting, after=_place(), **filters)
+        page = page_lists.letters(connection, waiting=waiting, after=place_asked(UUID), **filters)
         moment = now(connection)
-    return render_template("letters.html", page=page, waiting=waiting, filters=filters, now=moment, live_s=_live_s())
+    return render_template("letters.html", page=page, waiting=waiting, filters=filters, now=moment, live_s=live_s_of())
 
 
 @pages.get("/dead-letters/<uuid:letter>")
@@ -101,11 +100,11 @@ def letter(letter: UUID) -> str:
 def breaks() -> str:
     """Breaks, a page at a time."""
     is_open = request.args.get("view", "open") != "closed"
-    filters = _filters("provider", "kind")
+    filters = filters_of("provider", "kind")
     with looking() as connection:
-        page = page_lists.breaks(connection, is_open=is_open, after=_place(), **filters)
+        page = page_lists.breaks(connection, is_open=is_open, after=place_asked(UUID), **filters)
         moment = now(connection)
-    return render_template("breaks.html", page=page, is_open=is_open, filters=filters, now=moment, live_s=_live_s())
+    return render_template("breaks.html", page=page, is_open=is_open, filters=filters, now=moment, live_s=live_s_of())
 
 
 @pages.get("/breaks/<uuid:found>", endpoint="break_")
@@ -166,29 +165,3 @@ def _one(template: str, read: Any) -> str:
     if shown is None:
         abort(404)
     return render_template(template, shown=shown, now=moment, live_s=10)
-
-
-def _filters(*names: str) -> dict[str, str]:
-    """Those of the query string that say something."""
-    return {name: value for name in names if (value := request.args.get(name, "").replace("\0", ""))}
-
-
-def _place() -> Place | None:
-    """Where in the list the page begins: `after`, as the page before wrote it."""
-    said = request.args.get("after")
-    if not said:
-        return None
-    at, _, id_ = said.partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-        place = Place(moment, UUID(id_))
-    except ValueError:
-        abort(400)
-    if moment.tzinfo is None:
-        abort(400)
-    return place
-
-
-def _live_s() -> int:
-    """How often a list looks again by itself; only its first page, for what has gone by moves no more."""
-    return 0 if "after" in request.args else 10

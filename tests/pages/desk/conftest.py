@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from db.engine import make_engine
 from embedded.services import Services
+from tests.pages.desk.looked_into import LookedInto, look_into
 from tests.support.databases import Databases
 from tests.support.deposit_house import DepositHouse
 from tests.support.desk_scene import Scene, play
@@ -23,9 +24,21 @@ def engine(services: Services, template: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def scene(engine: Engine) -> Scene:
+def scene(day: tuple[Scene, LookedInto]) -> Scene:
+    return day[0]
+
+
+@pytest.fixture(scope="session")
+def looked_into(day: tuple[Scene, LookedInto]) -> LookedInto:
+    return day[1]
+
+
+@pytest.fixture(scope="session")
+def day(engine: Engine) -> tuple[Scene, LookedInto]:
     house = DepositHouse(engine)
     try:
-        return play(house)
+        scene = play(house)
     finally:
         house.close()
+    with engine.begin() as connection:
+        return scene, look_into(connection, scene)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from db.breaks import open_break
 from funding.outcomes import BreakFound
+from tests.pages.desk.looked_into import LookedInto
 from tests.support.browsing import DESKTOP, LOOKS, PHONE, Look, axe, browsing, complaints, wear
 from tests.support.desk_scene import SCRIPT, Scene
 from tests.support.visitor import NAME, PASSWORD, visiting
@@ -21,7 +22,8 @@ from tests.support.web_server import WebServer
 pytestmark = pytest.mark.browser
 
 # Structure is the same at every size and colours are the same on every page: not all is looked at in every look.
-TELLING = ("overview", "all", "refused", "under-way", "letters", "breaks", "event")
+TELLING = ("overview", "all", "refused", "under-way", "letters", "breaks", "event", "set-aside", "providers",
+           "run", "audit")  # fmt: skip
 COLOURFUL = ("overview", "refused", "under-way")
 PICTURES = os.environ.get("PAGE_PICTURES")  # a folder to leave a picture of every page in
 
@@ -35,8 +37,8 @@ def server(engine: Engine, scene: Scene) -> Iterator[WebServer]:
 
 
 @pytest.fixture(scope="module")
-def paths(engine: Engine, scene: Scene) -> dict[str, str]:
-    """Every kind of page, by a name for it."""
+def paths(engine: Engine, scene: Scene, looked_into: LookedInto) -> dict[str, str]:
+    """Every kind of page, by a name for it; of long lists a short part, for axe reads each row."""
     with engine.connect() as connection:
         letter = connection.execute(text("SELECT id FROM dead_letters WHERE kind = 'event'")).scalar_one()
         found = connection.execute(
@@ -57,6 +59,12 @@ def paths(engine: Engine, scene: Scene) -> dict[str, str]:
         "breaks": "/breaks",
         "break": f"/breaks/{found}",
         "event": f"/events/{scene.quarantined}",
+        "events": "/events?state=ignored",
+        "set-aside": "/events?view=set-aside",
+        "providers": "/providers",
+        "runs": "/reconciliation",
+        "run": f"/reconciliation/{looked_into.finished}?after=57",
+        "audit": "/audit?action=break.note",
         "search": "/search?q=nothing",
         "missing": "/missing",
     }
@@ -127,7 +135,7 @@ def trouble(driver: Chrome, name: str, look: Look, *, thorough: bool) -> list[st
 
 def test_hostile_values_stay_words(driver: Chrome, server: WebServer, paths: dict[str, str]) -> None:
     """They are on the page to be read, and nothing of them came alive."""
-    for name in ("overview", "all", "letter", "event"):
+    for name in ("overview", "all", "letter", "events", "providers", "runs", "run", "audit", "event"):
         driver.get(f"{server.url}/ops{paths[name]}")
         alive = "return document.querySelectorAll('main script, main svg[onload], img[src=x], [onerror]').length"
         assert driver.execute_script(alive) == 0

@@ -7,13 +7,16 @@ from typing import Any
 
 from sqlalchemy import Engine, event, text
 
+from tests.pages.desk.looked_into import LookedInto
 from tests.support.desk_scene import Scene
 from tests.support.visitor import Visitor
 
 # The rest are small (gates, marks, keys, sessions), or as long as the desk's own work is (breaks that were closed).
 GROWING = ("flows", "inbox_events", "attempts", "transitions", "intentions", "journal_entries", "postings",
-           "flow_references", "dead_letters", "notifications", "customers", "customer_links")  # fmt: skip
+           "flow_references", "dead_letters", "notifications", "customers", "customer_links", "audit_log",
+           "reconciliation_runs", "reconciliation_findings")  # fmt: skip
 NOTHING = "00000000-0000-4000-8000-000000000000"
+PLACE = "2026-01-01T00:00:00%2B00:00"
 PATHS = (
     "/",
     "/flows",
@@ -22,21 +25,36 @@ PATHS = (
     "/flows?view=finished&kind=x",
     "/flows?view=all",
     "/flows?view=all&customer=cus_ana",
-    f"/flows?view=all&after=2026-01-01T00:00:00%2B00:00~{NOTHING}",
+    f"/flows?view=all&after={PLACE}~{NOTHING}",
     "/dead-letters",
     "/dead-letters?view=all",
     "/dead-letters?fingerprint=x",
     "/breaks",
     "/breaks?view=closed",
+    "/events",
+    f"/events?provider=due&after={PLACE}~7",
+    "/events?view=waiting",
+    f"/events?view=waiting&state=received&after={PLACE}~7",
+    "/events?view=set-aside",
+    f"/events?view=set-aside&after={PLACE}~7",
+    f"/events?flow={NOTHING}",
+    "/providers",
+    "/reconciliation",
+    f"/reconciliation?provider=due&after={PLACE}~{NOTHING}",
+    "/audit",
+    f"/audit?who=ana&after={PLACE}~7",
     "/search?q=tf_nothing",
     f"/search?q={NOTHING}",
     "/search?q=12345",
 )
 
 
-def test_every_query_of_every_page_goes_by_an_index(ana: Visitor, engine: Engine, scene: Scene) -> None:
+def test_every_query_of_every_page_goes_by_an_index(
+    ana: Visitor, engine: Engine, scene: Scene, looked_into: LookedInto
+) -> None:
+    ones = (f"/flows/{scene.funded}", f"/events/{scene.quarantined}", f"/reconciliation/{looked_into.finished}?after=7")
     with noting(engine) as asked:
-        for path in (*PATHS, f"/flows/{scene.funded}", f"/events/{scene.quarantined}"):
+        for path in (*PATHS, *ones):
             assert ana.get(path).status_code == 200, path
 
     read = re.compile(rf"Seq Scan on ({'|'.join(GROWING)})\b")
