@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +21,23 @@ SETTINGS = {
 OURS_ALONE = ("DATABASE_URL", "REDIS_URL", "DUE_", "ALPACA_", "BRIDGE_", "IBEX_", "STRIPE_")
 
 
+SYSTEM = pytest.StashKey[ExitStack]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last of this folder the system ends: it would take a quarter of a core from all other tests."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        item.config.stash.get(SYSTEM, ExitStack()).close()
+
+
 @pytest.fixture(scope="session")
-def running() -> Iterator[Fleet]:
+def running(request: pytest.FixtureRequest) -> Iterator[Fleet]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(OURS_ALONE)}
-    with running_system("test", pretend=True, seed=11, say=_say, more=SETTINGS, environ=environ) as system:
-        yield Fleet(system)
+    with ExitStack() as stack:
+        request.config.stash[SYSTEM] = stack
+        started = running_system("test", pretend=True, seed=11, say=_say, more=SETTINGS, environ=environ)
+        yield Fleet(stack.enter_context(started))
 
 
 @pytest.fixture
