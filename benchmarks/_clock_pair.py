@@ -16,7 +16,7 @@ import psycopg
 
 from benchmarks._processes import BenchmarkFailed, Processes
 
-PAUSE_S: Final = 5.0  # at most, from when a pair is whole until its leader is killed: the clock's longest rhythm
+PAUSE_S: Final = 5.0  # at most, from when a pair is whole until its leader is killed: several of the clock's rhythms
 WHOLE_WITHIN_S: Final = 90.0  # a busy machine starts sixteen clocks
 LOOK_EVERY_S: Final = 0.1
 # A new leader writes its term down in the transaction that makes its first ticks.

@@ -18,8 +18,9 @@ ORDERS: Final = {
     "oldest": "b.opened_at, b.id",
     "amount": "b.amount_at_risk DESC NULLS LAST, b.opened_at, b.id",
 }
-_RUN: Final = """
-    id::text AS id, provider, since, until, source, status, started_at, finished_at, counts, error, asked_by
+RUN: Final = """
+    r.id::text AS id, r.provider, r.since, r.until, r.source, r.status, r.started_at, r.finished_at, r.counts, r.error,
+    r.asked_by
 """
 
 
@@ -84,11 +85,11 @@ def list_runs(
     return _rows(
         connection,
         f"""
-        SELECT {_RUN} FROM reconciliation_runs
-         WHERE (CAST(:provider AS text) IS NULL OR provider = :provider)
-           AND (CAST(:state AS text) IS NULL OR status = :state)
-           AND (CAST(:since AS timestamptz) IS NULL OR started_at >= :since)
-         ORDER BY started_at DESC, id LIMIT :limit
+        SELECT {RUN} FROM reconciliation_runs r
+         WHERE (CAST(:provider AS text) IS NULL OR r.provider = :provider)
+           AND (CAST(:state AS text) IS NULL OR r.status = :state)
+           AND (CAST(:since AS timestamptz) IS NULL OR r.started_at >= :since)
+         ORDER BY r.started_at DESC, r.id LIMIT :limit
         """,
         limit=limit,
         provider=provider,
@@ -99,7 +100,7 @@ def list_runs(
 
 def show_run(connection: Connection, run: UUID) -> Shown:
     """One comparison and all it found, in the report's order: the same records give the same findings."""
-    shown = _rows(connection, f"SELECT {_RUN} FROM reconciliation_runs WHERE id = :id", id=run)[0]
+    shown = _rows(connection, f"SELECT {RUN} FROM reconciliation_runs r WHERE r.id = :id", id=run)[0]
     findings = _rows(
         connection,
         """

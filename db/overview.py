@@ -79,6 +79,7 @@ _PROVIDERS: Final = """
         FROM poll_marks GROUP BY provider
     )
     SELECT p.provider, coalesce(g.paused, false) AS paused, g.paused_reason, g.paused_by,
+           CASE WHEN g.paused THEN g.changed_at END AS paused_since,
            coalesce(g.breaker, 'closed') AS breaker,
            CASE WHEN g.breaker <> 'closed' THEN g.open_until END AS open_until,
            CASE WHEN g.held_until > (SELECT rk_now()) THEN g.held_until END AS held_until,
@@ -122,7 +123,10 @@ def open_breaks(connection: Connection) -> Rows:
 
 
 def providers(connection: Connection, names: Sequence[str]) -> Rows:
-    """Each provider's gate, when it was last heard and polled, and its calls and errors of the last hour."""
+    """Each provider's gate, when it was last heard and polled, and its calls and errors of the last hour.
+
+    `paused_since`: its gate changes no more once calls under way have ended, for nobody asks who is paused.
+    """
     return rows(connection, _PROVIDERS, providers=list(names), most=MOST_WAITING)
 
 

@@ -30,29 +30,18 @@ _KEYS: Final = """
               FROM receiver_keys k WHERE provider = ANY(:providers)) AS ranked
      WHERE place <= :most ORDER BY provider, place
 """
-# While a provider is paused nobody asks it, so that its gate changes no more once calls under way have ended.
-_SINCE: Final = """
-    SELECT provider, changed_at FROM provider_gates WHERE provider = ANY(:providers) AND paused
-"""
 
 
 def providers(connection: Connection, names: Sequence[str]) -> Rows:
-    """Each provider in the order given, as `db.overview.providers` has it, with `paused_since`, `polls` and `keys`.
+    """Each provider in the order given, as `db.overview.providers` has it, with `polls` and `keys`.
 
-    `paused_since` is None unless it is paused; calls still under way then may put it off by their time limit. Of a
-    poll: `mark`, up to where all of its accounts are read, and `findings`, what it found that no webhook had told.
+    Of a poll: `mark`, up to where all of its accounts are read, and `findings`, what it found that no webhook had told.
     """
     asked = list(names)
     polls = _by_provider(rows(connection, _POLLS, providers=asked))
     keys = _by_provider(rows(connection, _KEYS, providers=asked, most=MOST_KEYS))
-    since = {row["provider"]: row["changed_at"] for row in rows(connection, _SINCE, providers=asked)}
     return [
-        row
-        | {
-            "paused_since": since.get(row["provider"]),
-            "polls": polls.get(row["provider"], []),
-            "keys": keys.get(row["provider"], []),
-        }
+        row | {"polls": polls.get(row["provider"], []), "keys": keys.get(row["provider"], [])}
         for row in figures(connection, asked)
     ]
 

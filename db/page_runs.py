@@ -2,18 +2,14 @@
 
 # ruff: noqa: S608 (queries are put together from constants of this package; values are always parameters)
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from db.break_listings import RUN
 from db.page_places import MOST, Page, Place, after_values, windowed
 from db.page_reading import Rows, rows
-
-_RUN: Final = """
-    r.id::text AS id, r.provider, r.since, r.until, r.source, r.status, r.started_at, r.finished_at, r.counts, r.error,
-    r.asked_by
-"""
 
 
 def runs(
@@ -24,7 +20,7 @@ def runs(
     return windowed(
         connection,
         f"SELECT r.id, r.started_at AS at, r.provider, r.status FROM reconciliation_runs r WHERE {beyond}",
-        f"{_RUN} FROM chosen c JOIN reconciliation_runs r ON r.id = c.id",
+        f"{RUN} FROM chosen c JOIN reconciliation_runs r ON r.id = c.id",
         wanted={"provider": provider, "status": status},
         values=after_values(after),
     )
@@ -32,7 +28,7 @@ def runs(
 
 def run(connection: Connection, found: UUID) -> dict[str, Any] | None:
     """One comparison; None: there is none of that id. Served by the primary key."""
-    shown = rows(connection, f"SELECT {_RUN} FROM reconciliation_runs r WHERE r.id = :id", id=found)
+    shown = rows(connection, f"SELECT {RUN} FROM reconciliation_runs r WHERE r.id = :id", id=found)
     return shown[0] if shown else None
 
 

@@ -4,19 +4,19 @@ A day is 24 hours from midnight UTC, and said as `2026-11-21`.
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-Figures = list[dict[str, Any]]
+from db.page_reading import Rows, rows
 
-_CALLS: Final = text("""
+_CALLS: Final = """
     SELECT provider, outcome, count(*) AS calls FROM attempts
      WHERE provider IS NOT NULL AND finished_at >= :since AND finished_at < :until
      GROUP BY 1, 2 ORDER BY 1, 2
-""")
+"""
 
-_FINISHED: Final = text("""
+_FINISHED: Final = """
     SELECT kind, count(*) AS flows,
            percentile_disc(0.5) WITHIN GROUP (ORDER BY closed_at - created_at) AS p50,
            percentile_disc(0.99) WITHIN GROUP (ORDER BY closed_at - created_at) AS p99
@@ -24,13 +24,13 @@ _FINISHED: Final = text("""
      WHERE created_at >= CAST(:since AS timestamptz) - CAST(:back AS interval) AND created_at < :until
        AND closed_at >= :since AND closed_at < :until
      GROUP BY kind ORDER BY kind
-""")
+"""
 
-_OPEN: Final = text("""
+_OPEN: Final = """
     SELECT b.place, count(*) AS flows, count(*) FILTER (WHERE f.parked_at IS NOT NULL) AS parked
       FROM flows f CROSS JOIN LATERAL width_bucket(rk_now() - f.created_at, CAST(:bounds AS interval[])) AS b(place)
      WHERE f.status = 'open' GROUP BY b.place ORDER BY b.place
-""")
+"""
 
 _DAYS: Final = """
     SELECT at, at + interval '24 hours' AS ends, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day
@@ -38,16 +38,16 @@ _DAYS: Final = """
                            interval '24 hours') AS series (at)
 """
 
-_BREAKS: Final = text(f"""
+_BREAKS: Final = f"""
     SELECT d.day, count(b.id) FILTER (WHERE b.opened_at >= d.at AND b.opened_at < d.ends) AS opened,
            count(b.id) FILTER (WHERE b.closed_at >= d.at AND b.closed_at < d.ends) AS closed
       FROM ({_DAYS}) AS d
       LEFT JOIN breaks b ON (b.opened_at >= d.at AND b.opened_at < d.ends)
                          OR (b.closed_at >= d.at AND b.closed_at < d.ends)
      GROUP BY d.day ORDER BY d.day
-""")  # noqa: S608 -- a constant of this file
+"""  # noqa: S608 -- a constant of this file
 
-_AT_RISK: Final = text(f"""
+_AT_RISK: Final = f"""
     WITH risky AS (
       SELECT 'letter' AS what, asset, amount, opened_at, resolved_at AS over_at FROM dead_letters
        WHERE amount > 0 AND asset IS NOT NULL AND opened_at < :until AND coalesce(resolved_at >= :since, true)
@@ -66,45 +66,41 @@ _AT_RISK: Final = text(f"""
       FROM ({_DAYS}) AS d CROSS JOIN (SELECT DISTINCT asset FROM changes) AS a
       LEFT JOIN changes c ON c.asset = a.asset AND c.at <= d.at
      GROUP BY a.asset, d.day ORDER BY a.asset, d.day
-""")  # noqa: S608 -- a constant of this file
+"""  # noqa: S608 -- a constant of this file
 
 
-def calls_of(connection: Connection, since: datetime, until: datetime) -> Figures:
+def calls_of(connection: Connection, since: datetime, until: datetime) -> Rows:
     """Attempts that ended then, by provider and outcome. Served by ix_attempts_finished_at."""
-    return _rows(connection, _CALLS, since=since, until=until)
+    return rows(connection, _CALLS, since=since, until=until)
 
 
-def finished(connection: Connection, since: datetime, until: datetime, *, back: timedelta) -> Figures:
+def finished(connection: Connection, since: datetime, until: datetime, *, back: timedelta) -> Rows:
     """How long flows took that were over then, by kind; those begun more than `back` earlier are left out.
 
     Served by ix_flows_created_at.
     """
-    return _rows(connection, _FINISHED, since=since, until=until, back=back)
+    return rows(connection, _FINISHED, since=since, until=until, back=back)
 
 
-def open_by_age(connection: Connection, bounds: list[timedelta]) -> Figures:
+def open_by_age(connection: Connection, bounds: list[timedelta]) -> Rows:
     """Open flows by age, and how many of those are parked: `place` 0 is younger than the first of the bounds.
 
     Served by ix_flows_open_moved_at.
     """
-    return _rows(connection, _OPEN, bounds=bounds)
+    return rows(connection, _OPEN, bounds=bounds)
 
 
-def breaks_by_day(connection: Connection, since: datetime, until: datetime) -> Figures:
+def breaks_by_day(connection: Connection, since: datetime, until: datetime) -> Rows:
     """Breaks opened and closed on each day, quiet days too. One that came back counts where it first opened.
 
     Reads the whole table, which is small.
     """
-    return _rows(connection, _BREAKS, since=since, until=until)
+    return rows(connection, _BREAKS, since=since, until=until)
 
 
-def at_risk_by_day(connection: Connection, since: datetime, until: datetime) -> Figures:
+def at_risk_by_day(connection: Connection, since: datetime, until: datetime) -> Rows:
     """What letters and open breaks held at the end of each day, by asset, in minor units.
 
     Money may be in both, so they are not to be summed. Reads both tables whole; they are small.
     """
-    return _rows(connection, _AT_RISK, since=since, until=until)
-
-
-def _rows(connection: Connection, query: Any, **values: Any) -> Figures:
-    return [dict(row) for row in connection.execute(query, values).mappings()]
+    return rows(connection, _AT_RISK, since=since, until=until)

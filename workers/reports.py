@@ -2,25 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Connection
 
 from db import notifications, report_figures, reports
 from db.engine import UnitOfWork
 from db.notifications import Channel, NewNotification
 from dispatch.wake import Wake
 from ops.reports import kept
+from ops.reports.daily import DAY, midnight
 from ops.reports.every import REPORTS, Make
 from ops.reports.render import as_text
 from ops.reports.report import Report
 from workers.polls import Keep
 from workers.walks import Superseded
 
-DAY: Final = timedelta(days=1)
 SENT_ROWS: Final = 20  # of each section: a message is no place for ten thousand
 
 log = structlog.get_logger(__name__)
@@ -46,7 +45,7 @@ class DailyReports:
         with self.begin() as connection:
             if not keep(connection):
                 raise Superseded
-            day = midnight(connection) - DAY
+            day = midnight(report_figures.now(connection)) - DAY
             if reports.is_kept(connection, name, day.date()):
                 return False
             report = make(connection, day)
@@ -56,11 +55,6 @@ class DailyReports:
         self.wake.notifications(told)
         log.info("report.kept", report=name, day=day.date().isoformat(), told=len(told))
         return True
-
-
-def midnight(connection: Connection) -> datetime:
-    """The beginning of this day, in UTC."""
-    return report_figures.now(connection).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _messages(name: str, day: datetime, report: Report, channels: Sequence[Channel]) -> list[NewNotification]:

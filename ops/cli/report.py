@@ -15,8 +15,9 @@ from ops.cli.output import print_list
 from ops.cli.reach import reading_from
 from ops.reports import contents, kept
 from ops.reports.cells import column
-from ops.reports.daily import FORTNIGHT
+from ops.reports.daily import FORTNIGHT, midnight
 from ops.reports.daily import daily as day_report
+from ops.reports.every import Make
 from ops.reports.render import FORMATS
 from ops.reports.report import Report
 
@@ -49,13 +50,7 @@ def dead_letters(
     form: str, output: Any, since: datetime | timedelta, date: datetime | None, instance: str | None
 ) -> None:
     """What waits for a person and why, money at risk, and how it went day by day."""
-
-    def made(connection: Connection) -> Report:
-        return _must_be_kept(connection, "dead-letters", date) or contents.dead_letters(
-            connection, _from(connection, since)
-        )
-
-    _write(form, output, instance, made)
+    _write(form, output, instance, _now_or_kept("dead-letters", contents.dead_letters, since, date))
 
 
 @report.command()
@@ -66,13 +61,7 @@ def reconciliation(
     form: str, output: Any, since: datetime | timedelta, date: datetime | None, instance: str | None
 ) -> None:
     """Where our records and the providers' differ, and the comparisons made."""
-
-    def made(connection: Connection) -> Report:
-        return _must_be_kept(connection, "reconciliation", date) or contents.reconciliation(
-            connection, _from(connection, since)
-        )
-
-    _write(form, output, instance, made)
+    _write(form, output, instance, _now_or_kept("reconciliation", contents.reconciliation, since, date))
 
 
 @report.command()
@@ -83,9 +72,7 @@ def daily(form: str, output: Any, instance: str | None, date: datetime | None) -
 
     def made(connection: Connection) -> Report:
         day = date.replace(tzinfo=UTC) if date else report_figures.now(connection).astimezone(UTC)
-        return _kept(connection, "daily", day) or day_report(
-            connection, day.replace(hour=0, minute=0, second=0, microsecond=0)
-        )
+        return _kept(connection, "daily", day) or day_report(connection, midnight(day))
 
     _write(form, output, instance, made)
 
@@ -103,6 +90,13 @@ def list_kept(as_json: bool, limit: int, since: datetime | timedelta | None, ins
 def _kept(connection: Connection, name: str, day: datetime) -> Report | None:
     content = reports.find(connection, name, day.date())
     return kept.load(content) if content is not None else None
+
+
+def _now_or_kept(
+    name: str, make: Make, since: datetime | timedelta, day: datetime | None
+) -> Callable[[Connection], Report]:
+    """The report with its figures by day since then; the one kept of `day`, if a day was asked for."""
+    return lambda connection: _must_be_kept(connection, name, day) or make(connection, _from(connection, since))
 
 
 def _must_be_kept(connection: Connection, name: str, day: datetime | None) -> Report | None:

@@ -1,7 +1,7 @@
 """What stands in the day report."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
@@ -22,6 +22,11 @@ AGES: Final = (timedelta(hours=1), timedelta(hours=6), DAY, 3 * DAY, 7 * DAY)
 _AGE_NAMES: Final = ("under 1 h", "1 h to 6 h", "6 h to 1 d", "1 d to 3 d", "3 d to 7 d", "over 7 d")
 _ENDS: Final = ("succeeded", "ended_otherwise", "under_way")
 _FAILED: Final = BAD_OUTCOMES | TROUBLED_OUTCOMES
+
+
+def midnight(moment: datetime) -> datetime:
+    """When that moment's day began, in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def daily(connection: Connection, day: datetime) -> Report:

@@ -10,7 +10,7 @@ from ops.reports import contents
 from ops.reports.daily import FORTNIGHT, daily
 from ops.reports.report import Report
 
-Make = Callable[[Connection, datetime], Report]  # of the day that begins then, at midnight UTC
+Make = Callable[[Connection, datetime], Report]  # of the day that begins then, or with what happened since
 
 REPORTS: Final[Mapping[str, Make]] = {
     "daily": daily,
